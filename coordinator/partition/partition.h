@@ -1,0 +1,84 @@
+// partition.h -- one program becomes one local program per tensor-parallel
+// rank, with the collectives that keep its function.
+//
+// Flow: planner/ -> Partition() -> local programs, cut classes, reasons.
+//
+// Pure: same inputs, same output. Right for any set of requests: where a cut
+// value meets an operation that cannot take it, it is gathered, and the
+// gather is reported.
+#ifndef AUTOTP_COORDINATOR_PARTITION_PARTITION_H_
+#define AUTOTP_COORDINATOR_PARTITION_PARTITION_H_
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "coordinator/program/program.h"
+
+namespace autotp::partition {
+
+// What a rule wants of one parameter.
+struct ParameterRequest {
+  enum class Want {
+    kAuto,   // as dataflow decides (heuristics)
+    kWhole,  // replicated
+    kCut,    // cut along `dim`, by the units that the program gives
+  };
+  Want want = Want::kAuto;
+  int dim = 0;
+};
+
+struct PartitionOptions {
+  int tensor_parallel_size = 1;
+  // By parameter name; a parameter that is absent is kAuto.
+  std::map<std::string, ParameterRequest> requests;
+};
+
+// Cuts that must agree, and how their units are split.
+struct CutClass {
+  std::string name;  // "attention", "mlp", "vocabulary", or a weight's name
+  std::string unit;  // "KV group", "head", "column", "row"
+  int64_t units = 0;
+  std::vector<int64_t> units_per_rank;  // empty: not cut
+  std::string reason;
+  // Parameter name and the dimension along which it belongs to the class.
+  std::vector<std::pair<std::string, int>> members;
+};
+
+struct ParameterCut {
+  int dim = -1;                                // -1: whole
+  std::vector<program::Intervals> ranks;       // [tp rank], if cut
+  std::vector<int64_t> blocks;                 // lengths cut separately
+  int cut_class = -1;                          // index into classes
+  bool partial_gradient = false;
+  std::string reason;
+};
+
+// One collective of the local programs (all ranks run the same ones).
+struct CollectiveUse {
+  program::Operation operation;  // kCopy (in backward), kAllReduce,
+                                 // kAllGather, kCrossEntropy
+  int64_t elements = 0;          // of its payload
+  std::string scope;
+  std::string reason;  // of a gather: the operation that needed it, and the
+                       // change of the rules that avoids it
+};
+
+struct Partitioned {
+  std::vector<CutClass> classes;
+  std::map<std::string, ParameterCut> parameters;
+  std::vector<CollectiveUse> collectives;  // in program order
+  std::vector<program::Program> locals;    // [tp rank]
+};
+
+// With tensor_parallel_size 1 the only local program equals `program`.
+// INVALID_ARGUMENT: a request names no parameter or no dimension of it, or a
+// cut class has no unit at all.
+absl::StatusOr<Partitioned> Partition(const program::Program& program,
+                                      const PartitionOptions& options);
+
+}  // namespace autotp::partition
+
+#endif  // AUTOTP_COORDINATOR_PARTITION_PARTITION_H_

@@ -1,0 +1,90 @@
+// operation.h -- the operations of a program, and what each one means.
+//
+// This list is the contract between the coordinator, which writes programs
+// (front ends, partitioner), and the worker, which runs them. Each operation
+// has a shape rule (shape_rules.cc), a placement rule (partition/) and a
+// forward and backward in the worker (worker/runtime/). Operations are pure
+// and static in shape.
+//
+// Shapes: B sequences, T tokens, C model width, H query heads, G key and value
+// heads (H is a multiple of G), D head width, V vocabulary, "..." any leading
+// dimensions. Attributes in braces; those marked * have a default.
+#ifndef AUTOTP_COORDINATOR_PROGRAM_OPERATION_H_
+#define AUTOTP_COORDINATOR_PROGRAM_OPERATION_H_
+
+#include <optional>
+
+#include "absl/strings/string_view.h"
+
+namespace autotp::program {
+
+enum class Operation {
+  // weight[V,C], ids[...] index -> [...,C].
+  // {padding_idx* = -1: that row gets no gradient from the look-up}
+  // Local form, rows cut: {row_begin, row_end}: this rank's weight holds the
+  // rows [row_begin, row_end); other ids yield zeros: a partial sum.
+  kEmbedding,
+  // x[...,K], weight[N,K], bias[N]? -> x weight^T + bias, [...,N].
+  kLinear,
+  // x[...,C], weight[C] -> x / sqrt(mean(x^2) + eps) * weight over the last
+  // dimension, computed in fp32.  {eps}
+  kRmsNorm,
+  // x[...,C], weight[C], bias[C]? -> over the last dimension, in fp32. {eps}
+  kLayerNorm,
+  // -> cos[T,D], sin[T,D], fp32: of position * inv_freq, each frequency twice
+  // (first and second half), times `scale`. {inv_freq: D/2 numbers, length: T,
+  // scale* = 1}
+  kRotaryTable,
+  // x[B,H,T,D], cos[T,D], sin[T,D] -> x cos + rotate_half(x) sin.
+  kRotary,
+  // q[B,H,T,D], k[B,G,T,D], v[B,G,T,D] -> [B,H,T,D]: softmax(q k^T scale,
+  // causal) v. {scale, window* = 0: none; else a query sees itself and the
+  // window-1 tokens before it}
+  kAttention,
+  // x -> f(x). {kind: silu, gelu, gelu_tanh, relu}
+  kActivation,
+  // gate, up (equal shapes) -> f(gate) * up. {kind}
+  kGatedActivation,
+  // a, b -> a + b, a * b, with broadcasting of b to a's shape (b may lack
+  // leading dimensions or have ones).
+  kAdd,
+  kMul,
+  // x -> x * factor. {factor}
+  kScale,
+  // x -> the same numbers in the same order. {shape}
+  kReshape,
+  // x -> dimensions `a` and `b` swapped. {a, b}
+  kTranspose,
+  // x -> positions [begin, end) of dimension `dim`. {dim, begin, end}
+  kSlice,
+  // x0, x1, ... -> one after the other along `dim`. {dim}
+  kConcat,
+  // logits[B,T,V], labels[B,T] index -> scalar fp32: the mean negative log
+  // likelihood, in fp32, of labels[b,t+1] under logits[b,t], over all
+  // positions whose label is not -100; 0 where there is none.
+  // Local form, vocabulary cut: {row_begin, row_end}; the ranks then exchange
+  // three numbers per token (maximum; sum of exponentials and target logit).
+  kCrossEntropy,
+
+  // Collectives over the tensor-parallel group; only in local programs.
+  // x -> x; backward sums the gradient over the ranks.
+  kCopy,
+  // x -> the sum over the ranks; backward is the identity.
+  kAllReduce,
+  // x -> the whole value on each rank; backward takes this rank's slice.
+  // {dim, size, intervals: for each rank its number of intervals, then their
+  // begins and ends}
+  kAllGather,
+  // x (whole) -> this rank's intervals of dimension `dim`; backward puts the
+  // gradient back among zeros. {dim, size, intervals: begins and ends of this
+  // rank's}
+  kTake,
+};
+
+// "rms_norm" and the like: the name in proto/autotp/v1/program.proto.
+absl::string_view OperationName(Operation operation);
+std::optional<Operation> OperationByName(absl::string_view name);
+
+}  // namespace autotp::program
+
+#endif  // AUTOTP_COORDINATOR_PROGRAM_OPERATION_H_
