@@ -1,0 +1,150 @@
+// Goal: training at any layout gives the numbers that Transformers and PyTorch
+// gave on one device: loss, gradient norm and learning rate of every step, and
+// the weights at the end.
+// Method: a coordinator and a worker run as real processes; every case of
+// tests/golden/models is trained at TP x DP x ZeRO x accumulation and compared
+// with its trace. A table of the largest differences is printed.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <cstdio>
+
+#include "tests/support/cluster.h"
+#include "tests/support/trace.h"
+#include "worker/checkpoint/safetensors.h"
+
+namespace autotp::testing {
+namespace {
+
+constexpr absl::Duration kJobTimeout = absl::Seconds(60);
+
+struct Tolerance {
+  double loss;       // relative
+  double grad_norm;  // relative
+  double weight;     // absolute floor
+};
+
+// Two right fp32 runs differ by 1e-6 in loss and 2e-6 in norm (the traces'
+// own `noise`); one order of magnitude above that is a mistake.
+constexpr Tolerance kFloat32 = {.loss = 1e-5, .grad_norm = 1e-5, .weight = 1e-5};
+// bf16 has 8 bits: rounding one activation moves it by up to 2^-9 = 2e-3
+// relative, and the loss is a mean over many. The traces' own noise between
+// two right bf16 runs is 3e-3 in loss and 2e-3 in norm; a norm near 2 built
+// from bf16 micro-batch gradients adds as much again when their order differs.
+constexpr Tolerance kBfloat16 = {.loss = 4e-3, .grad_norm = 1e-2, .weight = 3e-2};
+
+struct Case {
+  std::string name;
+  Tolerance tolerance = kFloat32;
+  // Masked labels: a micro-batch's mean weighs its own tokens, so the numbers
+  // belong to one micro-batch size.
+  bool fixed_micro_batch = false;
+};
+
+std::vector<Layout> LayoutsOf(const Case& c, int64_t train_batch_size) {
+  constexpr std::pair<int, int> kSplits[] = {
+      {1, 1}, {2, 1}, {4, 1}, {1, 2}, {2, 2}};
+  std::vector<Layout> layouts;
+  for (const auto& [tp, dp] : kSplits) {
+    for (int stage : {0, 1, 2}) {
+      for (int accumulation : {1, 2}) {
+        Layout layout{.tensor_parallel = tp,
+                      .data_parallel = dp,
+                      .zero_stage = stage,
+                      .micro_batch =
+                          static_cast<int>(train_batch_size) / dp / accumulation};
+        if (c.fixed_micro_batch) {
+          if (accumulation == 2) continue;
+          layout.micro_batch = 2;
+        }
+        layouts.push_back(layout);
+      }
+    }
+  }
+  return layouts;
+}
+
+double RelativeDifference(double got, double want) {
+  return std::abs(got - want) / std::abs(want);
+}
+
+// The largest excess of a weight's difference over what is allowed, as a
+// factor: at most 1 is right.
+double WeightExcess(const Trace& trace, const std::string& model_path,
+                    double floor) {
+  auto file = checkpoint::SafetensorsFile::Open(model_path +
+                                                "/model.safetensors");
+  EXPECT_TRUE(file.ok()) << file.status();
+  if (!file.ok()) return INFINITY;
+  double worst = 0;
+  for (const TraceTensor& tensor : trace.final_tensors) {
+    auto values = file->ReadWhole(tensor.name);
+    if (!values.ok() && tensor.name == "lm_head.weight") continue;  // tied
+    EXPECT_TRUE(values.ok()) << values.status();
+    if (!values.ok()) return INFINITY;
+    const double allowed = std::max(floor, 10 * tensor.noise_max_abs);
+    const double last = static_cast<double>(values->size() - 1);
+    for (size_t i = 0; i < tensor.probe.size(); ++i) {
+      const auto at = static_cast<size_t>(
+          last * static_cast<double>(i) /
+          static_cast<double>(tensor.probe.size() - 1));
+      worst = std::max(worst,
+                       std::abs((*values)[at] - tensor.probe[i]) / allowed);
+    }
+  }
+  return worst;
+}
+
+class TraceTest : public ::testing::TestWithParam<Case> {};
+
+TEST_P(TraceTest, EveryLayoutReproducesTheTrace) {
+  const Case& c = GetParam();
+  const Trace trace = LoadTrace(c.name);
+  Cluster cluster(/*slots=*/4);
+  for (const Layout& layout : LayoutsOf(c, trace.train_batch_size)) {
+    SCOPED_TRACE(c.name + ": " + layout.Describe());
+    const std::string output = cluster.NewFolder(layout.Describe());
+    auto outcome = cluster.Run(TraceJob(trace, layout, output), kJobTimeout);
+    ASSERT_TRUE(outcome.ok()) << outcome.status() << "\n" << cluster.Logs();
+    const v1::JobStatus& status = outcome->job.status();
+    ASSERT_EQ(status.state(), v1::JOB_STATE_SUCCEEDED)
+        << status.DebugString() << cluster.Logs();
+    ASSERT_EQ(outcome->steps.size(), trace.steps.size());
+    double loss = 0, norm = 0;
+    for (size_t i = 0; i < trace.steps.size(); ++i) {
+      const v1::StepMetrics& got = outcome->steps[i];
+      const TraceStep& want = trace.steps[i];
+      loss = std::max(loss, RelativeDifference(got.loss(), want.loss));
+      norm = std::max(norm, RelativeDifference(got.grad_norm(), want.grad_norm));
+      EXPECT_EQ(got.step(), static_cast<int64_t>(i + 1));
+      EXPECT_NEAR(got.learning_rate(), want.learning_rate,
+                  1e-12 * want.learning_rate);
+    }
+    const double weights =
+        WeightExcess(trace, status.model_path(), c.tolerance.weight);
+    std::printf("%-12s %-40s loss %.1e  norm %.1e  weights %.2f of allowed\n",
+                c.name.c_str(), layout.Describe().c_str(), loss, norm, weights);
+    EXPECT_LE(loss, c.tolerance.loss);
+    EXPECT_LE(norm, c.tolerance.grad_norm);
+    EXPECT_LE(weights, 1);
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Cases, TraceTest,
+    ::testing::Values(Case{.name = "llama"}, Case{.name = "llama3"},
+                      Case{.name = "llama_bias"},
+                      Case{.name = "llama_masked", .fixed_micro_batch = true},
+                      Case{.name = "mistral"}, Case{.name = "qwen2"},
+                      Case{.name = "qwen3"},
+                      Case{.name = "llama_bf16",
+                           .tolerance = kBfloat16,
+                           .fixed_micro_batch = true},
+                      Case{.name = "qwen3_bf16",
+                           .tolerance = kBfloat16,
+                           .fixed_micro_batch = true}),
+    [](const auto& info) { return info.param.name; });
+
+}  // namespace
+}  // namespace autotp::testing
