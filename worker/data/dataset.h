@@ -1,0 +1,71 @@
+// dataset.h -- sequences of tokens from a file, whatever its format.
+//
+// Flow: trainer -> OpenDataset() -> sampler.h says which sequences ->
+// ReadBatch() -> the program's inputs.
+//
+// Formats, told by content first and extension second:
+//   raw tokens      little-endian u16 or u32, with or without the 1 KiB header
+//                   of llm.c
+//   Megatron        PREFIX.idx with PREFIX.bin; the path may be either or
+//                   PREFIX
+//   NumPy           .npy, 1-D, or 2-D with one sequence a row
+//   JSON lines      {"input_ids": [...], "labels": [...]} a line; labels are
+//                   optional, -100 is left out of the loss
+// Sequence i of a flat token file is tokens [iT, (i+1)T); a rest shorter than
+// T is not used. Labels are the inputs: the loss does the shift.
+//
+// Threading: a Dataset is immutable; Read() from any thread.
+#ifndef AUTOTP_WORKER_DATA_DATASET_H_
+#define AUTOTP_WORKER_DATA_DATASET_H_
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/types/span.h"
+#include "autotp/v1/training.pb.h"
+
+namespace autotp::data {
+
+inline constexpr int64_t kIgnoredLabel = -100;
+
+class Dataset {
+ public:
+  virtual ~Dataset() = default;
+  virtual int64_t sequence_count() const = 0;
+  virtual int64_t sequence_length() const = 0;
+  virtual const std::string& path() const = 0;
+  // Writes sequence `index` to both spans, sequence_length() numbers each.
+  //   OUT_OF_RANGE      a token id that the vocabulary lacks; names file,
+  //                     sequence, position and id
+  //   INVALID_ARGUMENT  a malformed line (JSON lines)
+  // REQUIRES: 0 <= index < sequence_count().
+  virtual absl::Status Read(int64_t index, absl::Span<int64_t> input_ids,
+                            absl::Span<int64_t> labels) const = 0;
+};
+
+// Token ids have to be in [0, vocabulary_size).
+//   NOT_FOUND         no such file
+//   INVALID_ARGUMENT  a malformed or unknown file, or one that holds no
+//                     sequence of that length
+absl::StatusOr<std::unique_ptr<Dataset>> OpenDataset(
+    const v1::DataSource& source, int64_t sequence_length,
+    int64_t vocabulary_size);
+
+// B sequences of T tokens, row-major.
+struct Batch {
+  std::vector<int64_t> input_ids;
+  std::vector<int64_t> labels;
+  int64_t B = 0;
+  int64_t T = 0;
+};
+
+absl::StatusOr<Batch> ReadBatch(const Dataset& dataset,
+                                absl::Span<const int64_t> sequences);
+
+}  // namespace autotp::data
+
+#endif  // AUTOTP_WORKER_DATA_DATASET_H_

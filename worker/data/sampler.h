@@ -1,0 +1,49 @@
+// sampler.h -- which sequences go into which micro-batch.
+//
+// Flow: trainer -> MicroBatch() -> dataset.h reads those sequences.
+//
+// The order of sequences goes on over the epochs without a gap: position p is
+// place p % N of epoch p / N, so that nothing is repeated or dropped where an
+// epoch ends inside a batch. Within an epoch the order is the file's, or a
+// permutation that depends on the seed and the epoch only: a balanced Feistel
+// network of four rounds over the next power of four, walked until it lands
+// below N. Nothing is stored; any position is found at once.
+//
+// Pure: same options and position, same sequences, on every machine.
+#ifndef AUTOTP_WORKER_DATA_SAMPLER_H_
+#define AUTOTP_WORKER_DATA_SAMPLER_H_
+
+#include <cstdint>
+#include <vector>
+
+#include "absl/status/status.h"
+
+namespace autotp::data {
+
+struct SamplerOptions {
+  int64_t sequence_count = 0;    // N, of the data set
+  int64_t train_batch_size = 0;  // sequences per optimizer step
+  int64_t micro_batch_size = 0;  // sequences per rank and micro-step
+  int data_parallel_size = 1;
+  bool shuffle = false;
+  uint64_t seed = 0;
+};
+
+// INVALID_ARGUMENT: fewer sequences than one batch, or sizes that do not make
+// train = micro x accumulation x data-parallel.
+absl::Status CheckSampler(const SamplerOptions& options);
+
+// The sequence at `position` of the order. REQUIRES: position >= 0, N > 0.
+int64_t SequenceAt(const SamplerOptions& options, int64_t position);
+
+// The sequences of one micro-step of one data-parallel rank, in order:
+// positions sequences_consumed + (micro_step * dp + dp_rank) * micro ... +
+// micro. `sequences_consumed` is the data position at the start of the
+// optimizer step; it grows by train_batch_size with each.
+std::vector<int64_t> MicroBatch(const SamplerOptions& options,
+                                int64_t sequences_consumed,
+                                int64_t micro_step, int data_parallel_rank);
+
+}  // namespace autotp::data
+
+#endif  // AUTOTP_WORKER_DATA_SAMPLER_H_
