@@ -33,6 +33,8 @@ class TrainerHost {
   // Descriptor of the shared-memory segment of a group; -1: none came.
   virtual int SharedMemory(const std::string& group_key) = 0;
   virtual Wishes PollWishes() = 0;  // does not block
+  // Where peers on other hosts reach this one (Gloo).
+  virtual std::string DataAddress() const { return "127.0.0.1"; }
 
   virtual void ReportReady(int64_t first_step) = 0;
   virtual void ReportStep(const v1::StepMetrics& metrics) = 0;  // rank 0
