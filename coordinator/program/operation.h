@@ -22,7 +22,8 @@ enum class Operation {
   // weight[V,C], ids[...] index -> [...,C].
   // {padding_idx* = -1: that row gets no gradient from the look-up}
   // Local form, rows cut: {row_begin, row_end}: this rank's weight holds the
-  // rows [row_begin, row_end); other ids yield zeros: a partial sum.
+  // rows [row_begin, row_end); other ids yield zeros: a partial sum. ids and
+  // padding_idx stay global; a rank may hold no row (row_begin == row_end).
   kEmbedding,
   // x[...,K], weight[N,K], bias[N]? -> x weight^T + bias, [...,N].
   kLinear,
@@ -73,7 +74,7 @@ enum class Operation {
   kAllReduce,
   // x -> the whole value on each rank; backward takes this rank's slice.
   // {dim, size, intervals: for each rank its number of intervals, then their
-  // begins and ends}
+  // begins and ends: n0, b, e, b, e, n1, b, e, ...}
   kAllGather,
   // x (whole) -> this rank's intervals of dimension `dim`; backward puts the
   // gradient back among zeros. {dim, size, intervals: begins and ends of this
