@@ -1,0 +1,53 @@
+// diagnostics.h -- findings about the user's input, collected.
+//
+// Flow: readers of config, model and rules report here -> planner/ hands all
+// of them to the user at once. Nothing stops at the first finding.
+//
+// Reason codes are UPPER_SNAKE and never change their meaning.
+// Threading: one owner, no locks.
+#ifndef AUTOTP_COORDINATOR_CONFIG_DIAGNOSTICS_H_
+#define AUTOTP_COORDINATOR_CONFIG_DIAGNOSTICS_H_
+
+#include <string>
+#include <vector>
+
+#include "absl/strings/string_view.h"
+#include "autotp/v1/common.pb.h"
+
+namespace autotp::config {
+
+// Where in which file; line and column are 1-based, 0 where there is no text.
+struct SourcePlace {
+  std::string file;
+  std::string json_pointer;  // RFC 6901
+  int line = 0;
+  int column = 0;
+};
+
+class Diagnostics {
+ public:
+  // `suggestion`: what to write instead; may be empty.
+  void Error(const SourcePlace& place, absl::string_view reason,
+             std::string message, std::string suggestion = "");
+  void Warning(const SourcePlace& place, absl::string_view reason,
+               std::string message, std::string suggestion = "");
+  void Note(const SourcePlace& place, absl::string_view reason,
+            std::string message, std::string suggestion = "");
+
+  bool has_error() const { return errors_ > 0; }
+  int errors() const { return errors_; }
+  // In the order found.
+  const std::vector<v1::Diagnostic>& all() const { return all_; }
+
+ private:
+  void Add(v1::Diagnostic::Severity severity, const SourcePlace& place,
+           absl::string_view reason, std::string message,
+           std::string suggestion);
+
+  std::vector<v1::Diagnostic> all_;
+  int errors_ = 0;
+};
+
+}  // namespace autotp::config
+
+#endif  // AUTOTP_COORDINATOR_CONFIG_DIAGNOSTICS_H_

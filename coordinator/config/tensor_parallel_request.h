@@ -1,0 +1,58 @@
+// tensor_parallel_request.h -- what the `tensor_parallel` section asks for.
+//
+// Flow: ReadConfig() -> plan/ turns it into rules. Patterns are texts here;
+// plan/ compiles and matches them.
+#ifndef AUTOTP_COORDINATOR_CONFIG_TENSOR_PARALLEL_REQUEST_H_
+#define AUTOTP_COORDINATOR_CONFIG_TENSOR_PARALLEL_REQUEST_H_
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "coordinator/config/diagnostics.h"
+
+namespace autotp::config {
+
+enum class PartitionType { kColumn, kRow, kSkip };
+
+struct PlacedText {
+  std::string text;
+  SourcePlace place;
+};
+
+// One entry of a spec's `shape`: a number (-1: inferred; at partition_dim the
+// number of equal blocks) or, at partition_dim only, the sizes of the blocks.
+using ShapeEntry = std::variant<int64_t, std::vector<int64_t>>;
+
+struct LayerSpec {
+  std::vector<PlacedText> patterns;  // Python regular expressions; any of them
+  PartitionType type = PartitionType::kColumn;
+  bool gather_output = false;
+  bool grad_allreduce = false;
+  std::vector<ShapeEntry> shape;  // empty: none
+  int64_t partition_dim = 0;      // index into `shape`
+  std::vector<std::string> model_types;  // lower case; empty: all
+  SourcePlace place;
+};
+
+struct PartitionConfig {
+  std::vector<LayerSpec> specs;
+  bool use_default_specs = true;
+  bool strict_mode = false;
+  SourcePlace place;
+};
+
+struct TensorParallelRequest {
+  int64_t size = 1;
+  SourcePlace size_place;
+  std::optional<PlacedText> preset_model;
+  std::optional<PartitionConfig> partition_config;
+  // Embedding and head cut over the vocabulary unless a rule says otherwise.
+  bool vocabulary_parallel = true;
+};
+
+}  // namespace autotp::config
+
+#endif  // AUTOTP_COORDINATOR_CONFIG_TENSOR_PARALLEL_REQUEST_H_
