@@ -1,0 +1,45 @@
+// trainer_main.cc -- autotp-trainer: the zygote, and the trainers it forks.
+#include <cstdio>
+#include <string>
+
+#include "ATen/Parallel.h"
+#include "absl/strings/numbers.h"
+#include "absl/strings/string_view.h"
+#include "proto/support/socket_channel.h"
+#include "worker/trainer/process.h"
+#include "worker/trainer/train.h"
+#include "worker/trainer/zygote.h"
+
+namespace {
+
+int TrainerMain(autotp::trainer::ForkedTrainer trainer) {
+  at::set_num_threads(trainer.threads);
+  return autotp::trainer::RunTrainer(std::move(trainer),
+                                     &autotp::trainer::Train);
+}
+
+int Usage() {
+  std::fprintf(stderr,
+               "usage: autotp-trainer --zygote --control-fd N\n"
+               "started by autotp-worker, not by hand\n");
+  return 2;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  int control = -1;
+  bool zygote = false;
+  for (int i = 1; i < argc; ++i) {
+    const absl::string_view argument = argv[i];
+    if (argument == "--zygote") {
+      zygote = true;
+    } else if (argument == "--control-fd" && i + 1 < argc) {
+      if (!absl::SimpleAtoi(argv[++i], &control)) return Usage();
+    } else {
+      return Usage();
+    }
+  }
+  if (!zygote || control < 0) return Usage();
+  return autotp::trainer::RunZygote(autotp::UniqueFd(control), &TrainerMain);
+}
