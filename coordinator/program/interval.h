@@ -8,6 +8,9 @@
 #include <cstdint>
 #include <vector>
 
+#include "absl/status/statusor.h"
+#include "absl/types/span.h"
+
 namespace autotp::program {
 
 struct Interval {
@@ -24,6 +27,16 @@ int64_t Length(const Intervals& intervals);
 
 // Sorts, drops empty ones, joins overlapping and adjacent ones.
 Intervals Normalize(Intervals intervals);
+
+// As attributes of nodes: begin, end, begin, end, ...
+std::vector<int64_t> Encode(const Intervals& intervals);
+// INVALID_ARGUMENT: an odd number of numbers, or an end before its begin.
+absl::StatusOr<Intervals> Decode(absl::Span<const int64_t> numbers);
+
+// For each rank its number of intervals, then their begins and ends.
+std::vector<int64_t> EncodeRanks(absl::Span<const Intervals> ranks);
+absl::StatusOr<std::vector<Intervals>> DecodeRanks(
+    absl::Span<const int64_t> numbers);
 
 }  // namespace autotp::program
 

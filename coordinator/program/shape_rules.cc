@@ -1,0 +1,359 @@
+#include "coordinator/program/shape_rules.h"
+
+#include <algorithm>
+#include <string>
+
+#include "absl/status/status.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "coordinator/program/signature.h"
+#include "proto/support/check.h"
+#include "proto/support/status_macros.h"
+
+namespace autotp::program {
+namespace {
+
+using Shape = std::vector<int64_t>;
+using Inputs = absl::Span<const Value* const>;
+using Outputs = absl::StatusOr<std::vector<Value>>;
+
+template <typename... Parts>
+absl::Status Misfit(const Parts&... parts) {
+  return absl::InvalidArgumentError(absl::StrCat(parts...));
+}
+
+std::vector<Value> One(Shape shape, ValueKind kind) {
+  return {Value{"", std::move(shape), kind}};
+}
+
+absl::Status NeedRank(const Value& value, size_t rank, absl::string_view role) {
+  if (value.shape.size() == rank) return absl::OkStatus();
+  return Misfit(role, " has shape ", ShapeText(value.shape), ", needs ", rank,
+                " dimensions");
+}
+
+absl::Status NeedShape(const Value& value, const Shape& shape,
+                       absl::string_view role) {
+  if (value.shape == shape) return absl::OkStatus();
+  return Misfit(role, " has shape ", ShapeText(value.shape), ", needs ",
+                ShapeText(shape));
+}
+
+absl::Status NeedNumbers(Inputs inputs) {
+  for (size_t i = 0; i < inputs.size(); ++i) {
+    if (inputs[i] != nullptr && inputs[i]->kind == ValueKind::kIndex)
+      return Misfit("input ", i, " holds indices, needs numbers");
+  }
+  return absl::OkStatus();
+}
+
+absl::Status NeedIndices(const Value& value, absl::string_view role) {
+  if (value.kind == ValueKind::kIndex) return absl::OkStatus();
+  return Misfit(role, " holds numbers, needs indices");
+}
+
+absl::StatusOr<size_t> DimOf(const Node& node, absl::string_view attribute,
+                             const Value& value) {
+  const int64_t dim = IntegerOf(node, attribute);
+  if (dim < 0 || dim >= static_cast<int64_t>(value.shape.size())) {
+    return Misfit("'", attribute, "' is ", dim, ", but the input has shape ",
+                  ShapeText(value.shape));
+  }
+  return static_cast<size_t>(dim);
+}
+
+// The local form {row_begin, row_end} has to describe `rows` rows.
+absl::Status CheckRows(const Node& node, int64_t rows) {
+  const int64_t begin = IntegerOf(node, "row_begin", -1);
+  const int64_t end = IntegerOf(node, "row_end", -1);
+  if (begin == -1 && end == -1) return absl::OkStatus();
+  if (begin < 0 || end < begin || end - begin != rows) {
+    return Misfit("rows [", begin, ", ", end, ") do not fit the ", rows,
+                  " rows that are here");
+  }
+  return absl::OkStatus();
+}
+
+Outputs Embedding(const Node& node, Inputs in) {
+  const Value& weight = *in[0];
+  const Value& ids = *in[1];
+  AUTOTP_RETURN_IF_ERROR(NeedRank(weight, 2, "weight"));
+  AUTOTP_RETURN_IF_ERROR(NeedIndices(ids, "ids"));
+  AUTOTP_RETURN_IF_ERROR(CheckRows(node, weight.shape[0]));
+  Shape shape = ids.shape;
+  shape.push_back(weight.shape[1]);
+  return One(std::move(shape), ValueKind::kFloat);
+}
+
+Outputs Linear(Inputs in) {
+  const Value& x = *in[0];
+  const Value& weight = *in[1];
+  AUTOTP_RETURN_IF_ERROR(NeedNumbers(in));
+  AUTOTP_RETURN_IF_ERROR(NeedRank(weight, 2, "weight"));
+  if (x.shape.empty() || x.shape.back() != weight.shape[1]) {
+    return Misfit("x ", ShapeText(x.shape), " does not end in the ",
+                  weight.shape[1], " columns of weight ",
+                  ShapeText(weight.shape));
+  }
+  if (in.size() > 2 && in[2] != nullptr)
+    AUTOTP_RETURN_IF_ERROR(NeedShape(*in[2], {weight.shape[0]}, "bias"));
+  Shape shape = x.shape;
+  shape.back() = weight.shape[0];
+  return One(std::move(shape), ValueKind::kFloat);
+}
+
+Outputs Norm(Inputs in) {
+  const Value& x = *in[0];
+  AUTOTP_RETURN_IF_ERROR(NeedNumbers(in));
+  if (x.shape.empty()) return Misfit("x is a scalar");
+  AUTOTP_RETURN_IF_ERROR(NeedShape(*in[1], {x.shape.back()}, "weight"));
+  if (in.size() > 2 && in[2] != nullptr)
+    AUTOTP_RETURN_IF_ERROR(NeedShape(*in[2], {x.shape.back()}, "bias"));
+  return One(x.shape, x.kind);
+}
+
+Outputs RotaryTable(const Node& node) {
+  const int64_t length = IntegerOf(node, "length");
+  const auto half = static_cast<int64_t>(NumbersOf(node, "inv_freq").size());
+  if (length <= 0 || half == 0)
+    return Misfit("length ", length, " and ", half, " frequencies");
+  const Value table{"", {length, 2 * half}, ValueKind::kFloat32};
+  return std::vector<Value>{table, table};
+}
+
+Outputs Rotary(Inputs in) {
+  const Value& x = *in[0];
+  AUTOTP_RETURN_IF_ERROR(NeedNumbers(in));
+  AUTOTP_RETURN_IF_ERROR(NeedRank(x, 4, "x"));
+  const Shape table = {x.shape[2], x.shape[3]};
+  AUTOTP_RETURN_IF_ERROR(NeedShape(*in[1], table, "cos"));
+  AUTOTP_RETURN_IF_ERROR(NeedShape(*in[2], table, "sin"));
+  return One(x.shape, x.kind);
+}
+
+Outputs Attention(const Node& node, Inputs in) {
+  const Value& q = *in[0];
+  const Value& k = *in[1];
+  AUTOTP_RETURN_IF_ERROR(NeedNumbers(in));
+  AUTOTP_RETURN_IF_ERROR(NeedRank(q, 4, "q"));
+  AUTOTP_RETURN_IF_ERROR(NeedRank(k, 4, "k"));
+  const int64_t heads = q.shape[1];
+  const int64_t groups = k.shape[1];
+  const bool grouped =
+      groups == 0 ? heads == 0 : heads > 0 && heads % groups == 0;
+  if (!grouped) {
+    return Misfit(heads, " query heads are no multiple of ", groups,
+                  " key and value heads");
+  }
+  AUTOTP_RETURN_IF_ERROR(
+      NeedShape(k, {q.shape[0], groups, q.shape[2], q.shape[3]}, "k"));
+  AUTOTP_RETURN_IF_ERROR(NeedShape(*in[2], k.shape, "v"));
+  if (IntegerOf(node, "window", 0) < 0) return Misfit("'window' is negative");
+  return One(q.shape, q.kind);
+}
+
+absl::Status CheckActivationKind(const Node& node) {
+  const std::string& kind = TextOf(node, "kind");
+  for (absl::string_view known : {"silu", "gelu", "gelu_tanh", "relu"})
+    if (kind == known) return absl::OkStatus();
+  return Misfit("activation '", kind,
+                "' is unknown (silu, gelu, gelu_tanh, relu)");
+}
+
+Outputs Activation(const Node& node, Inputs in) {
+  AUTOTP_RETURN_IF_ERROR(NeedNumbers(in));
+  AUTOTP_RETURN_IF_ERROR(CheckActivationKind(node));
+  if (in.size() > 1)
+    AUTOTP_RETURN_IF_ERROR(NeedShape(*in[1], in[0]->shape, "up"));
+  return One(in[0]->shape, in[0]->kind);
+}
+
+Outputs Elementwise(Inputs in) {
+  const Shape& a = in[0]->shape;
+  const Shape& b = in[1]->shape;
+  AUTOTP_RETURN_IF_ERROR(NeedNumbers(in));
+  bool fits = b.size() <= a.size();
+  for (size_t i = 1; fits && i <= b.size(); ++i)
+    fits = b[b.size() - i] == 1 || b[b.size() - i] == a[a.size() - i];
+  if (!fits)
+    return Misfit("b ", ShapeText(b), " does not broadcast to a ",
+                  ShapeText(a));
+  return One(a, in[0]->kind);
+}
+
+Outputs Reshape(const Node& node, Inputs in) {
+  const Shape& shape = IntegersOf(node, "shape");
+  const bool negative =
+      std::any_of(shape.begin(), shape.end(), [](int64_t d) { return d < 0; });
+  if (negative || ElementCount(shape) != ElementCount(in[0]->shape)) {
+    return Misfit(ShapeText(in[0]->shape), " does not have the elements of ",
+                  ShapeText(shape));
+  }
+  return One(shape, in[0]->kind);
+}
+
+Outputs Transpose(const Node& node, Inputs in) {
+  AUTOTP_ASSIGN_OR_RETURN(const size_t a, DimOf(node, "a", *in[0]));
+  AUTOTP_ASSIGN_OR_RETURN(const size_t b, DimOf(node, "b", *in[0]));
+  Shape shape = in[0]->shape;
+  std::swap(shape[a], shape[b]);
+  return One(std::move(shape), in[0]->kind);
+}
+
+Outputs Slice(const Node& node, Inputs in) {
+  AUTOTP_ASSIGN_OR_RETURN(const size_t dim, DimOf(node, "dim", *in[0]));
+  const int64_t begin = IntegerOf(node, "begin");
+  const int64_t end = IntegerOf(node, "end");
+  Shape shape = in[0]->shape;
+  if (begin < 0 || end < begin || end > shape[dim]) {
+    return Misfit("[", begin, ", ", end, ") does not lie in dimension ", dim,
+                  " of ", ShapeText(shape));
+  }
+  shape[dim] = end - begin;
+  return One(std::move(shape), in[0]->kind);
+}
+
+Outputs Concat(const Node& node, Inputs in) {
+  AUTOTP_ASSIGN_OR_RETURN(const size_t dim, DimOf(node, "dim", *in[0]));
+  Shape shape = in[0]->shape;
+  for (size_t i = 1; i < in.size(); ++i) {
+    Shape expected = in[0]->shape;
+    if (in[i]->shape.size() == expected.size())
+      expected[dim] = in[i]->shape[dim];
+    AUTOTP_RETURN_IF_ERROR(
+        NeedShape(*in[i], expected, absl::StrCat("input ", i)));
+    if (in[i]->kind != in[0]->kind)
+      return Misfit("input ", i, " is of another kind than input 0");
+    shape[dim] += in[i]->shape[dim];
+  }
+  return One(std::move(shape), in[0]->kind);
+}
+
+Outputs CrossEntropy(const Node& node, Inputs in) {
+  const Value& logits = *in[0];
+  if (logits.kind == ValueKind::kIndex)
+    return Misfit("logits are indices, need numbers");
+  AUTOTP_RETURN_IF_ERROR(NeedRank(logits, 3, "logits"));
+  AUTOTP_RETURN_IF_ERROR(NeedIndices(*in[1], "labels"));
+  AUTOTP_RETURN_IF_ERROR(
+      NeedShape(*in[1], {logits.shape[0], logits.shape[1]}, "labels"));
+  AUTOTP_RETURN_IF_ERROR(CheckRows(node, logits.shape[2]));
+  return One({}, ValueKind::kFloat32);
+}
+
+Outputs AllGather(const Node& node, Inputs in) {
+  AUTOTP_ASSIGN_OR_RETURN(const size_t dim, DimOf(node, "dim", *in[0]));
+  AUTOTP_ASSIGN_OR_RETURN(const std::vector<Intervals> ranks,
+                          DecodeRanks(IntegersOf(node, "intervals")));
+  const int64_t size = IntegerOf(node, "size");
+  Shape shape = in[0]->shape;
+  Intervals all;
+  bool mine = false;
+  for (const Intervals& rank : ranks) {
+    all.insert(all.end(), rank.begin(), rank.end());
+    mine = mine || Length(rank) == shape[dim];
+  }
+  all = Normalize(std::move(all));
+  const bool covered = size == 0 ? all.empty() : all == Intervals{{0, size}};
+  if (!covered) {
+    return Misfit("the ranks' intervals do not cover dimension ", dim,
+                  " of size ", size);
+  }
+  if (!mine) return Misfit("no rank owns ", shape[dim], " of dimension ", dim);
+  shape[dim] = size;
+  return One(std::move(shape), in[0]->kind);
+}
+
+Outputs Take(const Node& node, Inputs in) {
+  AUTOTP_ASSIGN_OR_RETURN(const size_t dim, DimOf(node, "dim", *in[0]));
+  AUTOTP_ASSIGN_OR_RETURN(const Intervals intervals,
+                          Decode(IntegersOf(node, "intervals")));
+  const int64_t size = IntegerOf(node, "size");
+  Shape shape = in[0]->shape;
+  if (size != shape[dim]) {
+    return Misfit("'size' is ", size, ", but dimension ", dim, " of ",
+                  ShapeText(shape), " is not");
+  }
+  for (const Interval& interval : intervals) {
+    if (interval.end > size) {
+      return Misfit("[", interval.begin, ", ", interval.end,
+                    ") does not lie in dimension ", dim, " of size ", size);
+    }
+  }
+  shape[dim] = Length(intervals);
+  return One(std::move(shape), in[0]->kind);
+}
+
+Outputs SameNumbers(Inputs in) {
+  AUTOTP_RETURN_IF_ERROR(NeedNumbers(in));
+  return One(in[0]->shape, in[0]->kind);
+}
+
+}  // namespace
+
+std::string ShapeText(absl::Span<const int64_t> shape) {
+  return absl::StrCat("[", absl::StrJoin(shape, ","), "]");
+}
+
+int64_t ElementCount(absl::Span<const int64_t> shape) {
+  int64_t count = 1;
+  for (int64_t dim : shape) count *= dim;
+  return count;
+}
+
+absl::StatusOr<std::vector<Value>> InferOutputs(const Node& node, Inputs in) {
+  AUTOTP_RETURN_IF_ERROR(CheckSignature(node));
+  AUTOTP_CHECK(in.size() == node.inputs.size());
+  switch (node.operation) {
+    case Operation::kEmbedding:
+      return Embedding(node, in);
+    case Operation::kLinear:
+      return Linear(in);
+    case Operation::kRmsNorm:
+    case Operation::kLayerNorm:
+      return Norm(in);
+    case Operation::kRotaryTable:
+      return RotaryTable(node);
+    case Operation::kRotary:
+      return Rotary(in);
+    case Operation::kAttention:
+      return Attention(node, in);
+    case Operation::kActivation:
+    case Operation::kGatedActivation:
+      return Activation(node, in);
+    case Operation::kAdd:
+    case Operation::kMul:
+      return Elementwise(in);
+    case Operation::kScale:
+    case Operation::kCopy:
+    case Operation::kAllReduce:
+      return SameNumbers(in);
+    case Operation::kReshape:
+      return Reshape(node, in);
+    case Operation::kTranspose:
+      return Transpose(node, in);
+    case Operation::kSlice:
+      return Slice(node, in);
+    case Operation::kConcat:
+      return Concat(node, in);
+    case Operation::kCrossEntropy:
+      return CrossEntropy(node, in);
+    case Operation::kAllGather:
+      return AllGather(node, in);
+    case Operation::kTake:
+      return Take(node, in);
+  }
+  AUTOTP_CHECK(false, "operation ", static_cast<int>(node.operation));
+  return std::vector<Value>{};
+}
+
+absl::StatusOr<std::vector<Value>> InferOutputs(const Program& program,
+                                                const Node& node) {
+  std::vector<const Value*> inputs;
+  inputs.reserve(node.inputs.size());
+  for (ValueId id : node.inputs)
+    inputs.push_back(id == kNoValue ? nullptr : &program.values[id]);
+  return InferOutputs(node, inputs);
+}
+
+}  // namespace autotp::program

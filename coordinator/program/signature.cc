@@ -1,0 +1,174 @@
+#include "coordinator/program/signature.h"
+
+#include "absl/status/status.h"
+#include "absl/strings/str_cat.h"
+#include "absl/types/span.h"
+#include "proto/support/check.h"
+
+namespace autotp::program {
+namespace {
+
+// In the order of the alternatives of `Attribute`.
+enum class Type { kInteger, kNumber, kFlag, kText, kIntegers, kNumbers };
+
+constexpr absl::string_view kTypeNames[] = {
+    "an integer", "a number",           "a flag",
+    "a text",     "a list of integers", "a list of numbers"};
+
+struct AttributeSpec {
+  absl::string_view name;
+  Type type;
+  bool required = true;
+};
+
+constexpr int kMany = 1 << 20;
+
+struct Signature {
+  int required_inputs;
+  int most_inputs;
+  absl::Span<const AttributeSpec> attributes;
+};
+
+constexpr AttributeSpec kRows[] = {
+    {"row_begin", Type::kInteger, false},
+    {"row_end", Type::kInteger, false},
+};
+constexpr AttributeSpec kEmbedding[] = {
+    {"padding_idx", Type::kInteger, false},
+    {"row_begin", Type::kInteger, false},
+    {"row_end", Type::kInteger, false},
+};
+constexpr AttributeSpec kEps[] = {{"eps", Type::kNumber}};
+constexpr AttributeSpec kRotaryTable[] = {
+    {"inv_freq", Type::kNumbers},
+    {"length", Type::kInteger},
+    {"scale", Type::kNumber, false},
+};
+constexpr AttributeSpec kAttention[] = {
+    {"scale", Type::kNumber},
+    {"window", Type::kInteger, false},
+};
+constexpr AttributeSpec kKind[] = {{"kind", Type::kText}};
+constexpr AttributeSpec kFactor[] = {{"factor", Type::kNumber}};
+constexpr AttributeSpec kShape[] = {{"shape", Type::kIntegers}};
+constexpr AttributeSpec kTwoDims[] = {
+    {"a", Type::kInteger},
+    {"b", Type::kInteger},
+};
+constexpr AttributeSpec kSlice[] = {
+    {"dim", Type::kInteger},
+    {"begin", Type::kInteger},
+    {"end", Type::kInteger},
+};
+constexpr AttributeSpec kDim[] = {{"dim", Type::kInteger}};
+constexpr AttributeSpec kIntervals[] = {
+    {"dim", Type::kInteger},
+    {"size", Type::kInteger},
+    {"intervals", Type::kIntegers},
+};
+
+Signature SignatureOf(Operation operation) {
+  switch (operation) {
+    case Operation::kEmbedding:
+      return {2, 2, kEmbedding};
+    case Operation::kLinear:
+      return {2, 3, {}};
+    case Operation::kRmsNorm:
+      return {2, 2, kEps};
+    case Operation::kLayerNorm:
+      return {2, 3, kEps};
+    case Operation::kRotaryTable:
+      return {0, 0, kRotaryTable};
+    case Operation::kRotary:
+      return {3, 3, {}};
+    case Operation::kAttention:
+      return {3, 3, kAttention};
+    case Operation::kActivation:
+      return {1, 1, kKind};
+    case Operation::kGatedActivation:
+      return {2, 2, kKind};
+    case Operation::kAdd:
+    case Operation::kMul:
+      return {2, 2, {}};
+    case Operation::kScale:
+      return {1, 1, kFactor};
+    case Operation::kReshape:
+      return {1, 1, kShape};
+    case Operation::kTranspose:
+      return {1, 1, kTwoDims};
+    case Operation::kSlice:
+      return {1, 1, kSlice};
+    case Operation::kConcat:
+      return {1, kMany, kDim};
+    case Operation::kCrossEntropy:
+      return {2, 2, kRows};
+    case Operation::kCopy:
+    case Operation::kAllReduce:
+      return {1, 1, {}};
+    case Operation::kAllGather:
+    case Operation::kTake:
+      return {1, 1, kIntervals};
+  }
+  AUTOTP_CHECK(false, "operation ", static_cast<int>(operation));
+  return {};
+}
+
+bool Fits(const Attribute& attribute, Type type) {
+  if (attribute.index() == static_cast<size_t>(type)) return true;
+  return type == Type::kNumber && std::holds_alternative<int64_t>(attribute);
+}
+
+absl::Status CheckInputs(const Node& node, const Signature& signature) {
+  const int given = static_cast<int>(node.inputs.size());
+  if (given < signature.required_inputs || given > signature.most_inputs) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("takes ", signature.required_inputs, " to ",
+                     signature.most_inputs, " inputs, got ", given));
+  }
+  for (int i = 0; i < given; ++i) {
+    const bool optional =
+        signature.most_inputs != kMany && i >= signature.required_inputs;
+    if (node.inputs[i] == kNoValue && !optional) {
+      return absl::InvalidArgumentError(
+          absl::StrCat("input ", i, " is absent"));
+    }
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+absl::Status CheckSignature(const Node& node) {
+  const Signature signature = SignatureOf(node.operation);
+  if (absl::Status status = CheckInputs(node, signature); !status.ok())
+    return status;
+  size_t known = 0;
+  for (const AttributeSpec& spec : signature.attributes) {
+    const auto found = node.attributes.find(spec.name);
+    if (found == node.attributes.end()) {
+      if (!spec.required) continue;
+      return absl::InvalidArgumentError(
+          absl::StrCat("attribute '", spec.name, "' is missing"));
+    }
+    ++known;
+    if (!Fits(found->second, spec.type)) {
+      return absl::InvalidArgumentError(
+          absl::StrCat("attribute '", spec.name, "' has to be ",
+                       kTypeNames[static_cast<size_t>(spec.type)], ", not ",
+                       kTypeNames[found->second.index()]));
+    }
+  }
+  if (known == node.attributes.size()) return absl::OkStatus();
+  for (const auto& [name, value] : node.attributes) {
+    bool expected = false;
+    for (const AttributeSpec& spec : signature.attributes)
+      expected = expected || spec.name == name;
+    if (!expected) {
+      return absl::InvalidArgumentError(
+          absl::StrCat("attribute '", name, "' is unknown"));
+    }
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace autotp::program

@@ -1,0 +1,279 @@
+#include "coordinator/program/shape_rules.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+namespace autotp::program {
+namespace {
+
+using ::testing::HasSubstr;
+using Shape = std::vector<int64_t>;
+
+Value Numbers(Shape shape) { return {"", std::move(shape), ValueKind::kFloat}; }
+Value Indices(Shape shape) { return {"", std::move(shape), ValueKind::kIndex}; }
+
+struct Case {
+  Operation operation;
+  std::vector<Value> inputs;
+  Attributes attributes;
+  std::vector<Shape> outputs;  // if it fits
+  std::string error;           // part of the message, if it does not
+};
+
+absl::StatusOr<std::vector<Value>> Infer(const Case& c) {
+  Node node{c.operation, {}, {}, c.attributes, ""};
+  std::vector<const Value*> inputs;
+  for (const Value& value : c.inputs) {
+    node.inputs.push_back(static_cast<ValueId>(inputs.size()));
+    inputs.push_back(&value);
+  }
+  return InferOutputs(node, inputs);
+}
+
+void Check(const std::vector<Case>& cases) {
+  for (size_t i = 0; i < cases.size(); ++i) {
+    const Case& c = cases[i];
+    SCOPED_TRACE(testing::Message()
+                 << "case " << i << ": " << OperationName(c.operation));
+    const absl::StatusOr<std::vector<Value>> outputs = Infer(c);
+    if (!c.error.empty()) {
+      EXPECT_THAT(std::string(outputs.status().message()), HasSubstr(c.error));
+      continue;
+    }
+    ASSERT_TRUE(outputs.ok()) << outputs.status();
+    std::vector<Shape> shapes;
+    for (const Value& value : *outputs) shapes.push_back(value.shape);
+    EXPECT_EQ(shapes, c.outputs);
+  }
+}
+
+TEST(ShapeRulesTest, EveryOperationHasANameThatLeadsBack) {
+  for (int i = 0; i <= static_cast<int>(Operation::kTake); ++i) {
+    const auto operation = static_cast<Operation>(i);
+    EXPECT_EQ(OperationByName(OperationName(operation)), operation);
+  }
+  EXPECT_EQ(OperationByName("nothing"), std::nullopt);
+}
+
+TEST(ShapeRulesTest, LayersWithWeights) {
+  using enum Operation;
+  Check({
+      {kEmbedding, {Numbers({9, 4}), Indices({2, 3})}, {}, {{2, 3, 4}}, ""},
+      {kEmbedding,
+       {Numbers({9, 4}), Numbers({2, 3})},
+       {},
+       {},
+       "ids holds numbers"},
+      {kEmbedding,
+       {Numbers({3, 4}), Indices({2, 3})},
+       {{"row_begin", int64_t{3}}, {"row_end", int64_t{6}}},
+       {{2, 3, 4}},
+       ""},
+      {kEmbedding,
+       {Numbers({3, 4}), Indices({2, 3})},
+       {{"row_begin", int64_t{3}}, {"row_end", int64_t{7}}},
+       {},
+       "rows [3, 7) do not fit the 3 rows"},
+      {kLinear, {Numbers({2, 3, 4}), Numbers({5, 4})}, {}, {{2, 3, 5}}, ""},
+      {kLinear, {Numbers({2, 3, 4}), Numbers({0, 4})}, {}, {{2, 3, 0}}, ""},
+      {kLinear,
+       {Numbers({3, 4}), Numbers({5, 4}), Numbers({5})},
+       {},
+       {{3, 5}},
+       ""},
+      {kLinear,
+       {Numbers({3, 4}), Numbers({5, 6})},
+       {},
+       {},
+       "does not end in the 6 columns"},
+      {kLinear,
+       {Numbers({3, 4}), Numbers({5, 4}), Numbers({4})},
+       {},
+       {},
+       "bias has shape [4], needs [5]"},
+      {kRmsNorm,
+       {Numbers({3, 4}), Numbers({4})},
+       {{"eps", 1e-5}},
+       {{3, 4}},
+       ""},
+      {kRmsNorm,
+       {Numbers({3, 4}), Numbers({3})},
+       {{"eps", 1e-5}},
+       {},
+       "weight has shape [3], needs [4]"},
+      {kLayerNorm,
+       {Numbers({3, 4}), Numbers({4}), Numbers({4})},
+       {{"eps", 1e-5}},
+       {{3, 4}},
+       ""},
+      {kCrossEntropy, {Numbers({2, 3, 9}), Indices({2, 3})}, {}, {{}}, ""},
+      {kCrossEntropy,
+       {Numbers({2, 3, 9}), Indices({3, 2})},
+       {},
+       {},
+       "labels has shape [3,2]"},
+      {kCrossEntropy,
+       {Numbers({2, 3, 4}), Indices({2, 3})},
+       {{"row_begin", int64_t{0}}, {"row_end", int64_t{9}}},
+       {},
+       "do not fit the 4 rows"},
+  });
+}
+
+TEST(ShapeRulesTest, Attention) {
+  using enum Operation;
+  const std::vector<double> inv_freq = {1.0, 0.5};
+  const Attributes scale = {{"scale", 0.5}};
+  Check({
+      {kRotaryTable,
+       {},
+       {{"inv_freq", inv_freq}, {"length", int64_t{3}}},
+       {{3, 4}, {3, 4}},
+       ""},
+      {kRotaryTable,
+       {},
+       {{"inv_freq", inv_freq}, {"length", int64_t{0}}},
+       {},
+       "length 0"},
+      {kRotary,
+       {Numbers({2, 6, 3, 4}), Numbers({3, 4}), Numbers({3, 4})},
+       {},
+       {{2, 6, 3, 4}},
+       ""},
+      {kRotary,
+       {Numbers({2, 6, 5, 4}), Numbers({3, 4}), Numbers({3, 4})},
+       {},
+       {},
+       "cos has shape [3,4], needs [5,4]"},
+      {kAttention,
+       {Numbers({2, 6, 3, 4}), Numbers({2, 2, 3, 4}), Numbers({2, 2, 3, 4})},
+       scale,
+       {{2, 6, 3, 4}},
+       ""},
+      {kAttention,
+       {Numbers({2, 0, 3, 4}), Numbers({2, 0, 3, 4}), Numbers({2, 0, 3, 4})},
+       scale,
+       {{2, 0, 3, 4}},
+       ""},
+      {kAttention,
+       {Numbers({2, 6, 3, 4}), Numbers({2, 4, 3, 4}), Numbers({2, 4, 3, 4})},
+       scale,
+       {},
+       "6 query heads are no multiple of 4"},
+      {kAttention,
+       {Numbers({2, 0, 3, 4}), Numbers({2, 2, 3, 4}), Numbers({2, 2, 3, 4})},
+       scale,
+       {},
+       "0 query heads are no multiple of 2"},
+      {kAttention,
+       {Numbers({2, 6, 3, 4}), Numbers({2, 2, 3, 4}), Numbers({2, 2, 3, 5})},
+       scale,
+       {},
+       "v has shape"},
+  });
+}
+
+TEST(ShapeRulesTest, ElementwiseAndMovement) {
+  using enum Operation;
+  const Attributes silu = {{"kind", std::string("silu")}};
+  Check({
+      {kActivation, {Numbers({2, 3})}, silu, {{2, 3}}, ""},
+      {kActivation,
+       {Numbers({2, 3})},
+       {{"kind", std::string("swoosh")}},
+       {},
+       "'swoosh' is unknown"},
+      {kGatedActivation,
+       {Numbers({2, 3}), Numbers({2, 3})},
+       silu,
+       {{2, 3}},
+       ""},
+      {kGatedActivation,
+       {Numbers({2, 3}), Numbers({2, 4})},
+       silu,
+       {},
+       "up has shape"},
+      {kAdd, {Numbers({2, 3}), Numbers({3})}, {}, {{2, 3}}, ""},
+      {kAdd, {Numbers({2, 3}), Numbers({2, 1})}, {}, {{2, 3}}, ""},
+      {kAdd, {Numbers({3}), Numbers({2, 3})}, {}, {}, "does not broadcast"},
+      {kMul, {Numbers({2, 3}), Numbers({2})}, {}, {}, "does not broadcast"},
+      {kScale, {Numbers({2, 3})}, {{"factor", int64_t{2}}}, {{2, 3}}, ""},
+      {kReshape,
+       {Numbers({2, 6})},
+       {{"shape", Shape{2, 2, 3}}},
+       {{2, 2, 3}},
+       ""},
+      {kReshape,
+       {Numbers({2, 6})},
+       {{"shape", Shape{-2, -6}}},
+       {},
+       "does not have the elements"},
+      {kTranspose,
+       {Numbers({2, 3, 4})},
+       {{"a", int64_t{0}}, {"b", int64_t{2}}},
+       {{4, 3, 2}},
+       ""},
+      {kTranspose,
+       {Numbers({2, 3})},
+       {{"a", int64_t{0}}, {"b", int64_t{2}}},
+       {},
+       "'b' is 2"},
+      {kSlice,
+       {Numbers({2, 6})},
+       {{"dim", int64_t{1}}, {"begin", int64_t{2}}, {"end", int64_t{5}}},
+       {{2, 3}},
+       ""},
+      {kSlice,
+       {Numbers({2, 6})},
+       {{"dim", int64_t{1}}, {"begin", int64_t{2}}, {"end", int64_t{7}}},
+       {},
+       "[2, 7) does not lie in dimension 1"},
+      {kConcat,
+       {Numbers({2, 3}), Numbers({2, 4}), Numbers({2, 1})},
+       {{"dim", int64_t{1}}},
+       {{2, 8}},
+       ""},
+      {kConcat,
+       {Numbers({2, 3}), Numbers({3, 4})},
+       {{"dim", int64_t{1}}},
+       {},
+       "input 1 has shape [3,4], needs [2,4]"},
+  });
+}
+
+TEST(ShapeRulesTest, Collectives) {
+  using enum Operation;
+  const auto intervals = [](int64_t dim, int64_t size, Shape numbers) {
+    return Attributes{
+        {"dim", dim}, {"size", size}, {"intervals", std::move(numbers)}};
+  };
+  Check({
+      {kCopy, {Numbers({2, 3})}, {}, {{2, 3}}, ""},
+      {kAllReduce, {Indices({2, 3})}, {}, {}, "holds indices"},
+      {kAllGather,
+       {Numbers({2, 3})},
+       intervals(1, 8, {1, 0, 3, 1, 3, 8}),
+       {{2, 8}},
+       ""},
+      {kAllGather,
+       {Numbers({2, 3})},
+       intervals(1, 9, {1, 0, 3, 1, 3, 8}),
+       {},
+       "do not cover dimension 1 of size 9"},
+      {kAllGather,
+       {Numbers({2, 4})},
+       intervals(1, 8, {1, 0, 3, 1, 3, 8}),
+       {},
+       "no rank owns 4"},
+      {kTake, {Numbers({2, 8})}, intervals(1, 8, {0, 2, 6, 8}), {{2, 4}}, ""},
+      {kTake,
+       {Numbers({2, 8})},
+       intervals(1, 8, {6, 9}),
+       {},
+       "[6, 9) does not lie"},
+      {kTake, {Numbers({2, 8})}, intervals(1, 9, {0, 2}), {}, "'size' is 9"},
+  });
+}
+
+}  // namespace
+}  // namespace autotp::program
