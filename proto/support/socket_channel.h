@@ -71,7 +71,9 @@ class FrameDecoder {
   explicit FrameDecoder(size_t frame_bytes_max = kFrameBytesMax)
       : frame_bytes_max_(frame_bytes_max) {}
 
-  void Append(absl::string_view bytes) { buffer_.append(bytes); }
+  void Append(absl::string_view bytes) {
+    buffer_.append(bytes.data(), bytes.size());
+  }
   // The next whole frame without its length, valid until the next call;
   // nothing: more bytes are needed.
   absl::StatusOr<std::optional<absl::string_view>> Next();
