@@ -1,0 +1,112 @@
+#include "worker/data/token_stream.h"
+
+#include <algorithm>
+#include <cstring>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "proto/support/check.h"
+
+namespace autotp::data {
+namespace {
+
+template <typename Token>
+void Widen(const char* bytes, absl::Span<int64_t> out) {
+  for (size_t i = 0; i < out.size(); ++i) {
+    Token token;
+    std::memcpy(&token, bytes + i * sizeof(Token), sizeof(Token));
+    out[i] = static_cast<int64_t>(token);  // u64 above 2^63: negative, refused
+  }
+}
+
+void WidenAs(TokenWidth width, const char* bytes, absl::Span<int64_t> out) {
+  switch (width) {
+    case TokenWidth::kU8: return Widen<uint8_t>(bytes, out);
+    case TokenWidth::kI8: return Widen<int8_t>(bytes, out);
+    case TokenWidth::kU16: return Widen<uint16_t>(bytes, out);
+    case TokenWidth::kI16: return Widen<int16_t>(bytes, out);
+    case TokenWidth::kU32: return Widen<uint32_t>(bytes, out);
+    case TokenWidth::kI32: return Widen<int32_t>(bytes, out);
+    case TokenWidth::kU64: return Widen<uint64_t>(bytes, out);
+    case TokenWidth::kI64: return Widen<int64_t>(bytes, out);
+  }
+}
+
+class StreamDataset final : public Dataset {
+ public:
+  StreamDataset(TokenStream stream, int64_t sequence_length,
+                int64_t vocabulary_size)
+      : stream_(std::move(stream)),
+        sequence_length_(sequence_length),
+        vocabulary_size_(vocabulary_size) {}
+
+  int64_t sequence_count() const override {
+    return stream_.count / sequence_length_;
+  }
+  int64_t sequence_length() const override { return sequence_length_; }
+  const std::string& path() const override { return stream_.file->path(); }
+
+  absl::Status Read(int64_t index, absl::Span<int64_t> input_ids,
+                    absl::Span<int64_t> labels) const override {
+    AUTOTP_CHECK(index >= 0 && index < sequence_count(), "sequence ", index,
+                 " of ", sequence_count());
+    const int64_t offset =
+        stream_.begin + index * sequence_length_ * SizeOf(stream_.width);
+    WidenAs(stream_.width, stream_.file->bytes().data() + offset, input_ids);
+    for (int64_t t = 0; t < sequence_length_; ++t) {
+      if (input_ids[t] < 0 || input_ids[t] >= vocabulary_size_) {
+        return TokenError(path(), index, t, input_ids[t], vocabulary_size_);
+      }
+    }
+    std::copy(input_ids.begin(), input_ids.end(), labels.begin());
+    return absl::OkStatus();
+  }
+
+ private:
+  const TokenStream stream_;
+  const int64_t sequence_length_;
+  const int64_t vocabulary_size_;
+};
+
+}  // namespace
+
+int64_t SizeOf(TokenWidth width) {
+  switch (width) {
+    case TokenWidth::kU8:
+    case TokenWidth::kI8: return 1;
+    case TokenWidth::kU16:
+    case TokenWidth::kI16: return 2;
+    case TokenWidth::kU32:
+    case TokenWidth::kI32: return 4;
+    case TokenWidth::kU64:
+    case TokenWidth::kI64: return 8;
+  }
+  return 0;
+}
+
+absl::StatusOr<std::unique_ptr<Dataset>> MakeStreamDataset(
+    TokenStream stream, int64_t sequence_length, int64_t vocabulary_size) {
+  const int64_t size = static_cast<int64_t>(stream.file->bytes().size());
+  AUTOTP_CHECK(stream.begin >= 0 && stream.count >= 0 &&
+                   stream.begin + stream.count * SizeOf(stream.width) <= size,
+               stream.file->path());
+  if (stream.count < sequence_length) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        stream.file->path(), ": ", stream.count,
+        " tokens are fewer than one sequence of ", sequence_length,
+        "; give more data or a shorter sequence length"));
+  }
+  return std::make_unique<StreamDataset>(std::move(stream), sequence_length,
+                                         vocabulary_size);
+}
+
+absl::Status TokenError(const std::string& path, int64_t sequence,
+                        int64_t position, int64_t id,
+                        int64_t vocabulary_size) {
+  return absl::OutOfRangeError(absl::StrCat(
+      path, ": sequence ", sequence, ", position ", position, ": token id ",
+      id, " is outside the model's vocabulary of ", vocabulary_size,
+      " tokens; check the tokenizer and the token data type"));
+}
+
+}  // namespace autotp::data
