@@ -16,6 +16,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
+#include "worker/checkpoint/element.h"
 #include "worker/checkpoint/safetensors_header.h"
 #include "worker/checkpoint/slice.h"
 

@@ -1,0 +1,209 @@
+#include "worker/checkpoint/export.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <filesystem>
+#include <memory>
+#include <system_error>
+#include <utility>
+#include <vector>
+
+#include "absl/cleanup/cleanup.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "nlohmann/json.hpp"
+#include "proto/support/status_macros.h"
+#include "worker/checkpoint/output_file.h"
+#include "worker/checkpoint/part.h"
+#include "worker/checkpoint/restore.h"
+#include "worker/checkpoint/safetensors_writer.h"
+
+namespace autotp::checkpoint {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr int64_t kChunkElements = 1 << 20;
+
+// The weights of one file.
+struct Shard {
+  std::vector<SafetensorsWriter::Tensor> tensors;
+  int64_t bytes = 0;
+};
+
+// Greedy, in program order: a new file where the next tensor does not fit.
+std::vector<Shard> DivideIntoShards(const v1::Manifest& manifest,
+                                    Element element, int64_t bytes_max) {
+  std::vector<Shard> shards(1);
+  for (const v1::ParameterRecord& record : manifest.parameters()) {
+    const Shape shape(record.shape().begin(), record.shape().end());
+    const int64_t bytes = ElementCount(shape) * SizeOf(element);
+    if (shards.back().bytes > 0 && shards.back().bytes + bytes > bytes_max)
+      shards.emplace_back();
+    shards.back().tensors.push_back({record.name(), shape});
+    shards.back().bytes += bytes;
+  }
+  return shards;
+}
+
+std::string ShardName(size_t index, size_t count) {
+  return count == 1 ? "model.safetensors"
+                    : absl::StrFormat("model-%05d-of-%05d.safetensors",
+                                      index + 1, count);
+}
+
+absl::Status WriteText(const std::string& path, absl::string_view text) {
+  AUTOTP_ASSIGN_OR_RETURN(
+      std::unique_ptr<OutputFile> file,
+      OutputFile::Create(path, OutputFile::Mode::kReplace));
+  AUTOTP_RETURN_IF_ERROR(file->Append(text));
+  return file->Commit();
+}
+
+absl::Status WriteShard(const Shard& shard, const std::string& path,
+                        Element element, CheckpointReader& reader) {
+  AUTOTP_ASSIGN_OR_RETURN(
+      std::unique_ptr<SafetensorsWriter> writer,
+      SafetensorsWriter::Create(path, shard.tensors, element,
+                                {{"format", "pt"}}));
+  std::vector<float> buffer;
+  for (const SafetensorsWriter::Tensor& tensor : shard.tensors) {
+    const int64_t count = ElementCount(tensor.shape);
+    for (int64_t done = 0; done < count; done += kChunkElements) {
+      const int64_t step = std::min(kChunkElements, count - done);
+      buffer.resize(step);
+      AUTOTP_RETURN_IF_ERROR(reader.Read(tensor.name, kWeight, Slice{},
+                                         {done, done + step}, buffer.data()));
+      AUTOTP_RETURN_IF_ERROR(writer->Append(buffer.data(), step));
+    }
+  }
+  return writer->Commit();
+}
+
+absl::Status WriteIndex(const std::vector<Shard>& shards,
+                        const std::string& path) {
+  nlohmann::json weight_map = nlohmann::json::object();
+  int64_t total = 0;
+  for (size_t i = 0; i < shards.size(); ++i) {
+    total += shards[i].bytes;
+    for (const SafetensorsWriter::Tensor& tensor : shards[i].tensors)
+      weight_map[tensor.name] = ShardName(i, shards.size());
+  }
+  const nlohmann::json index = {{"metadata", {{"total_size", total}}},
+                                {"weight_map", std::move(weight_map)}};
+  return WriteText(path, absl::StrCat(index.dump(2), "\n"));
+}
+
+absl::Status CopyFile(const std::string& from, const std::string& to) {
+  std::error_code error;
+  fs::copy_file(from, to, fs::copy_options::overwrite_existing, error);
+  if (error)
+    return FileError(to, absl::StrCat("copy ", from, " here"), error.value());
+  const int descriptor = open(to.c_str(), O_RDONLY | O_CLOEXEC);
+  if (descriptor < 0) return FileError(to, "open", errno);
+  const int synced = fsync(descriptor);
+  const int reason = errno;
+  close(descriptor);
+  return synced == 0 ? absl::OkStatus() : FileError(to, "sync", reason);
+}
+
+absl::Status FillFolder(const std::string& folder, const v1::ExportSpec& spec,
+                        Element element, CheckpointReader& reader) {
+  const int64_t bytes_max =
+      spec.max_file_bytes() > 0 ? spec.max_file_bytes() : kFileBytesDefault;
+  const std::vector<Shard> shards =
+      DivideIntoShards(reader.manifest(), element, bytes_max);
+  for (size_t i = 0; i < shards.size(); ++i) {
+    AUTOTP_RETURN_IF_ERROR(WriteShard(
+        shards[i], absl::StrCat(folder, "/", ShardName(i, shards.size())),
+        element, reader));
+  }
+  if (shards.size() > 1) {
+    AUTOTP_RETURN_IF_ERROR(WriteIndex(
+        shards, absl::StrCat(folder, "/model.safetensors.index.json")));
+  }
+  AUTOTP_RETURN_IF_ERROR(
+      WriteText(absl::StrCat(folder, "/config.json"), spec.config_json()));
+  for (const std::string& file : spec.copied_files()) {
+    AUTOTP_RETURN_IF_ERROR(
+        CopyFile(file, absl::StrCat(folder, "/",
+                                    fs::path(file).filename().string())));
+  }
+  return SyncFolder(folder);
+}
+
+// What may be replaced: nothing, an empty folder, or a model's folder.
+absl::Status CheckPlace(const std::string& path) {
+  std::error_code error;
+  if (!fs::exists(path, error)) return absl::OkStatus();
+  if (fs::is_directory(path, error) &&
+      (fs::is_empty(path, error) || fs::exists(path + "/config.json", error)))
+    return absl::OkStatus();
+  return absl::FailedPreconditionError(absl::StrCat(
+      path, ": is in the way and no model folder; move it or choose another "
+      "output folder"));
+}
+
+// `staging` takes the name `path`; what was there ends up as `staging`.
+absl::Status Swap(const std::string& staging, const std::string& path) {
+  if (renameat2(AT_FDCWD, staging.c_str(), AT_FDCWD, path.c_str(),
+                RENAME_EXCHANGE) == 0)
+    return absl::OkStatus();
+  if (errno != EINVAL && errno != ENOSYS)
+    return FileError(path, "replace the folder", errno);
+  // A file system without exchange: for a moment the name is free.
+  const std::string older = path + ".older";
+  std::error_code error;
+  fs::remove_all(older, error);
+  if (rename(path.c_str(), older.c_str()) != 0)
+    return FileError(path, "move the older folder away", errno);
+  if (rename(staging.c_str(), path.c_str()) != 0) {
+    const int reason = errno;
+    rename(older.c_str(), path.c_str());
+    return FileError(path, "rename into place", reason);
+  }
+  fs::remove_all(older, error);
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+absl::Status ExportModel(const std::string& manifest_path,
+                         const v1::ExportSpec& spec) {
+  std::string path = fs::path(spec.path()).lexically_normal();
+  while (path.size() > 1 && path.back() == '/') path.pop_back();
+  if (path.empty())
+    return absl::InvalidArgumentError("no folder for the trained model given");
+  AUTOTP_RETURN_IF_ERROR(CheckPlace(path));
+  AUTOTP_ASSIGN_OR_RETURN(std::unique_ptr<CheckpointReader> reader,
+                          CheckpointReader::Open(manifest_path));
+  AUTOTP_ASSIGN_OR_RETURN(
+      const Element element,
+      ElementOf(spec.dtype() == v1::DATA_TYPE_UNSPECIFIED
+                    ? reader->manifest().trained_dtype()
+                    : spec.dtype()));
+
+  const std::string staging = path + ".partial";
+  std::error_code error;
+  fs::remove_all(staging, error);  // of an earlier, interrupted export
+  fs::create_directories(staging, error);
+  if (error) return FileError(staging, "create the folder", error.value());
+  const absl::Cleanup sweep = [&staging] {
+    std::error_code ignored;  // best effort: the name says that it is garbage
+    fs::remove_all(staging, ignored);
+  };
+  AUTOTP_RETURN_IF_ERROR(FillFolder(staging, spec, element, *reader));
+  if (fs::exists(path, error)) {
+    AUTOTP_RETURN_IF_ERROR(Swap(staging, path));
+  } else if (rename(staging.c_str(), path.c_str()) != 0) {
+    return FileError(path, "rename into place", errno);
+  }
+  const std::string parent = fs::path(path).parent_path();
+  return SyncFolder(parent.empty() ? "." : parent);
+}
+
+}  // namespace autotp::checkpoint
