@@ -38,8 +38,8 @@ absl::StatusOr<std::unique_ptr<Communicator>> CreateCommunicator(
     const v1::ProcessGroup& group, int rank, KeyStore& keys,
     const GroupOptions& options);
 
-// Size and creation of a shared-memory segment for `ranks` ranks; the agent
-// makes it and passes the descriptor to each trainer of the group.
+// A segment for one group of `ranks` ranks and one attempt, closed on exec. The
+// agent makes it and passes the descriptor to each trainer of the group.
 absl::StatusOr<int> CreateSharedMemory(int ranks);
 // For the agent, when a trainer has died: wakes every waiter with an error.
 void AbortSharedMemory(int descriptor);
