@@ -137,28 +137,36 @@ class TreeBuilder {
     return true;
   }
 
-  bool parse_error(size_t position, const std::string& token,
+  bool parse_error(size_t position, const std::string&,
                    const nlohmann::json::exception& error) {
-    std::string detail = error.what();
-    // "[json.exception.parse_error.101] parse error at line 1, column 2:
-    // syntax error while ...": only the last part is for people.
-    for (absl::string_view mark : {"] ", "syntax error "}) {
-      const size_t at = detail.find(mark);
-      if (at != std::string::npos) detail = detail.substr(at + mark.size());
-    }
-    const size_t length = std::max<size_t>(token.size(), 1);
-    const size_t end = std::min(position, text_.size());
-    problems_.push_back({end >= length ? end - length : 0, "",
-                         "JSON_SYNTAX_ERROR",
-                         absl::StrCat("not JSON: ", detail)});
-    failed_ = true;
+    // The cursor stands behind the last good token; the library has read at
+    // least the first byte of the bad one.
+    const size_t begin =
+        std::min(SkipTo(), position > 0 ? position - 1 : size_t{0});
+    problems_.push_back({begin, "", "JSON_SYNTAX_ERROR",
+                         absl::StrCat("not JSON: ", Detail(error.what()))});
     return false;
   }
 
   const std::vector<Problem>& problems() const { return problems_; }
-  bool failed() const { return failed_; }
 
  private:
+  // "[json.exception.parse_error.101] parse error at line 1, column 2: syntax
+  // error while parsing A; last read: 'B'; expected C": only A and C are for
+  // people.
+  static std::string Detail(std::string text) {
+    for (const std::string mark : {"] ", "syntax error "}) {
+      const size_t at = text.find(mark);
+      if (at != std::string::npos) text.erase(0, at + mark.size());
+    }
+    const size_t begin = text.find("; last read: '");
+    if (begin != std::string::npos) {
+      const size_t end = text.rfind('\'');
+      text.erase(begin, end + 1 - begin);
+    }
+    return text;
+  }
+
   // The next token's first byte.
   size_t SkipTo() {
     while (cursor_ < text_.size() &&
@@ -211,7 +219,6 @@ class TreeBuilder {
     problems_.push_back({node->begin, "", "JSON_TOO_DEEP",
                          absl::StrCat("nested deeper than ", kMaximumDepth,
                                       " levels")});
-    failed_ = true;
     return false;
   }
 
@@ -232,7 +239,6 @@ class TreeBuilder {
   size_t cursor_ = 0;
   std::vector<Level> stack_;
   std::vector<Problem> problems_;
-  bool failed_ = false;
 };
 
 }  // namespace

@@ -1,0 +1,108 @@
+#include "coordinator/config/effective_config.h"
+
+#include <nlohmann/json.hpp>
+
+namespace autotp::config {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+Json OptimizerJson(const v1::OptimizerConfig& optimizer) {
+  // Type Adam with adam_w_mode says both kinds of decay.
+  return {{"type", optimizer.decoupled_decay() ? "AdamW" : "Adam"},
+          {"params",
+           {{"lr", optimizer.learning_rate()},
+            {"betas", {optimizer.beta1(), optimizer.beta2()}},
+            {"eps", optimizer.epsilon()},
+            {"weight_decay", optimizer.weight_decay()},
+            {"bias_correction", optimizer.bias_correction()},
+            {"adam_w_mode", optimizer.decoupled_decay()}}}};
+}
+
+Json SchedulerJson(const v1::ScheduleConfig& schedule) {
+  Json params;
+  if (schedule.kind() == v1::ScheduleConfig::KIND_WARMUP_COSINE) {
+    params["warmup_min_ratio"] = schedule.warmup_min_ratio();
+    params["cos_min_ratio"] = schedule.cosine_min_ratio();
+  } else {
+    params["warmup_min_lr"] = schedule.minimum();
+    params["warmup_max_lr"] = schedule.maximum();
+  }
+  params["warmup_num_steps"] = schedule.warmup_steps();
+  params["warmup_type"] =
+      schedule.ramp() == v1::ScheduleConfig::RAMP_LINEAR ? "linear" : "log";
+  const char* type = "WarmupLR";
+  if (schedule.kind() != v1::ScheduleConfig::KIND_WARMUP) {
+    params["total_num_steps"] = schedule.total_steps();
+    type = schedule.kind() == v1::ScheduleConfig::KIND_WARMUP_DECAY
+               ? "WarmupDecayLR"
+               : "WarmupCosineLR";
+  }
+  return {{"type", type}, {"params", params}};
+}
+
+Json SpecJson(const LayerSpec& spec) {
+  Json json;
+  json["patterns"] = Json::array();
+  for (const PlacedText& pattern : spec.patterns) {
+    json["patterns"].push_back(pattern.text);
+  }
+  json["partition_type"] = spec.type == PartitionType::kColumn ? "column"
+                           : spec.type == PartitionType::kRow  ? "row"
+                                                               : "skip";
+  json["gather_output"] = spec.gather_output;
+  json["grad_allreduce"] = spec.grad_allreduce;
+  if (!spec.shape.empty()) {
+    json["shape"] = Json::array();
+    for (const ShapeEntry& entry : spec.shape) {
+      std::visit([&json](const auto& size) { json["shape"].push_back(size); },
+                 entry);
+    }
+    json["partition_dim"] = spec.partition_dim;
+  }
+  if (!spec.model_types.empty()) json["model_types"] = spec.model_types;
+  return json;
+}
+
+Json TensorParallelJson(const TensorParallelRequest& request) {
+  Json json;
+  json["autotp_size"] = request.size;
+  json["vocab_parallel_lm_head"] = request.vocabulary_parallel;
+  if (request.preset_model) json["preset_model"] = request.preset_model->text;
+  if (request.partition_config) {
+    const PartitionConfig& config = *request.partition_config;
+    Json specs = Json::array();
+    for (const LayerSpec& spec : config.specs) specs.push_back(SpecJson(spec));
+    json["partition_config"] = {
+        {"use_default_specs", config.use_default_specs},
+        {"strict_mode", config.strict_mode},
+        {"layer_specs", specs}};
+  }
+  return json;
+}
+
+}  // namespace
+
+std::string EffectiveConfigJson(const v1::TrainingConfig& training,
+                                const TensorParallelRequest& tensor_parallel) {
+  Json json;
+  json["train_batch_size"] = training.train_batch_size();
+  json["train_micro_batch_size_per_gpu"] = training.micro_batch_size();
+  json["gradient_accumulation_steps"] = training.accumulation_steps();
+  json["gradient_clipping"] = training.gradient_clipping();
+  json["bf16"] = {
+      {"enabled", training.compute_dtype() == v1::DATA_TYPE_BFLOAT16}};
+  json["data_types"] = {{"grad_accum_dtype", "fp32"}};
+  json["zero_optimization"] = {
+      {"stage", training.zero_stage()},
+      {"reduce_bucket_size", training.reduce_bucket_elements()},
+      {"allgather_bucket_size", training.allgather_bucket_elements()}};
+  json["optimizer"] = OptimizerJson(training.optimizer());
+  if (training.schedule().kind() != v1::ScheduleConfig::KIND_CONSTANT) {
+    json["scheduler"] = SchedulerJson(training.schedule());
+  }
+  json["tensor_parallel"] = TensorParallelJson(tensor_parallel);
+  return json.dump(2) + "\n";
+}
+
+}  // namespace autotp::config

@@ -1,0 +1,46 @@
+// sections.h -- the readers of a DeepSpeed JSON's sections, one file each.
+//
+// Each reports what is wrong and returns values with defaults filled in, so
+// that reading goes on after an error. Keys were checked before (key_table.h),
+// but for the `params` of optimizer and scheduler, which depend on the type.
+#ifndef AUTOTP_COORDINATOR_CONFIG_SECTIONS_H_
+#define AUTOTP_COORDINATOR_CONFIG_SECTIONS_H_
+
+#include <cstdint>
+
+#include "autotp/v1/common.pb.h"
+#include "autotp/v1/training.pb.h"
+#include "coordinator/config/json_document.h"
+#include "coordinator/config/tensor_parallel_request.h"
+
+namespace autotp::config {
+
+// The rate where no optimizer says one.
+inline constexpr double kDefaultLearningRate = 1e-3;
+
+// Adam and AdamW. Without the section: AdamW at the default rate, and a note.
+v1::OptimizerConfig ReadOptimizer(const JsonDocument& document,
+                                  Diagnostics* diagnostics);
+
+// Without the section: constant. `learning_rate` is the optimizer's.
+v1::ScheduleConfig ReadSchedule(const JsonDocument& document,
+                                double learning_rate,
+                                Diagnostics* diagnostics);
+
+// fp32 or bf16.
+v1::DataType ReadPrecision(const JsonDocument& document,
+                           Diagnostics* diagnostics);
+
+struct ZeroSettings {
+  int stage = 0;
+  int64_t reduce_bucket_elements = 500000000;
+  int64_t allgather_bucket_elements = 500000000;
+};
+ZeroSettings ReadZero(const JsonDocument& document, Diagnostics* diagnostics);
+
+TensorParallelRequest ReadTensorParallel(const JsonDocument& document,
+                                         Diagnostics* diagnostics);
+
+}  // namespace autotp::config
+
+#endif  // AUTOTP_COORDINATOR_CONFIG_SECTIONS_H_
