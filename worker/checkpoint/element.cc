@@ -27,9 +27,9 @@ uint16_t ToFloat16(float value) {
   const uint32_t bits = std::bit_cast<uint32_t>(value);
   const uint16_t sign = bits >> 16 & 0x8000;
   const uint32_t magnitude = bits & 0x7FFFFFFF;
-  if (magnitude > 0x7F800000) return sign | 0x7E00;  // NaN
+  if (magnitude > 0x7F800000) return sign | 0x7E00;   // NaN
   if (magnitude >= 0x47800000) return sign | 0x7C00;  // 65536 and above
-  if (magnitude < 0x38800000) {  // below 2^-14: subnormal
+  if (magnitude < 0x38800000) {                       // below 2^-14: subnormal
     // 0.5 has its last place at 2^-24, so the addition does the rounding.
     const float shifted = std::bit_cast<float>(magnitude) + 0.5f;
     return sign | static_cast<uint16_t>(std::bit_cast<uint32_t>(shifted) -
@@ -70,28 +70,32 @@ void Widen(const char* bytes, int64_t count, float* values) {
 
 }  // namespace
 
-int64_t SizeOf(Element element) {
-  return element == Element::kFloat32 ? 4 : 2;
-}
+int64_t SizeOf(Element element) { return element == Element::kFloat32 ? 4 : 2; }
 
 absl::string_view ElementName(Element element) {
   switch (element) {
-    case Element::kFloat32: return "F32";
-    case Element::kBFloat16: return "BF16";
-    case Element::kFloat16: return "F16";
+    case Element::kFloat32:
+      return "F32";
+    case Element::kBFloat16:
+      return "BF16";
+    case Element::kFloat16:
+      return "F16";
   }
   return "";
 }
 
 absl::StatusOr<Element> ElementOf(v1::DataType type) {
   switch (type) {
-    case v1::DATA_TYPE_FLOAT32: return Element::kFloat32;
-    case v1::DATA_TYPE_BFLOAT16: return Element::kBFloat16;
-    case v1::DATA_TYPE_FLOAT16: return Element::kFloat16;
+    case v1::DATA_TYPE_FLOAT32:
+      return Element::kFloat32;
+    case v1::DATA_TYPE_BFLOAT16:
+      return Element::kBFloat16;
+    case v1::DATA_TYPE_FLOAT16:
+      return Element::kFloat16;
     default:
-      return absl::InvalidArgumentError(absl::StrCat(
-          "weights can't be stored as ", v1::DataType_Name(type),
-          "; use fp32, bf16 or fp16"));
+      return absl::InvalidArgumentError(
+          absl::StrCat("weights can't be stored as ", v1::DataType_Name(type),
+                       "; use fp32, bf16 or fp16"));
   }
 }
 
@@ -99,19 +103,26 @@ void FromFloat(const float* values, int64_t count, Element element,
                void* bytes) {
   char* out = static_cast<char*>(bytes);
   switch (element) {
-    case Element::kFloat32: std::memcpy(out, values, 4 * count); return;
-    case Element::kBFloat16: return Narrow<ToBFloat16>(values, count, out);
-    case Element::kFloat16: return Narrow<ToFloat16>(values, count, out);
+    case Element::kFloat32:
+      std::memcpy(out, values, 4 * count);
+      return;
+    case Element::kBFloat16:
+      return Narrow<ToBFloat16>(values, count, out);
+    case Element::kFloat16:
+      return Narrow<ToFloat16>(values, count, out);
   }
 }
 
-void ToFloat(const void* bytes, int64_t count, Element element,
-             float* values) {
+void ToFloat(const void* bytes, int64_t count, Element element, float* values) {
   const char* in = static_cast<const char*>(bytes);
   switch (element) {
-    case Element::kFloat32: std::memcpy(values, in, 4 * count); return;
-    case Element::kBFloat16: return Widen<FromBFloat16>(in, count, values);
-    case Element::kFloat16: return Widen<FromFloat16>(in, count, values);
+    case Element::kFloat32:
+      std::memcpy(values, in, 4 * count);
+      return;
+    case Element::kBFloat16:
+      return Widen<FromBFloat16>(in, count, values);
+    case Element::kFloat16:
+      return Widen<FromFloat16>(in, count, values);
   }
 }
 

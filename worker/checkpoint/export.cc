@@ -57,9 +57,8 @@ std::string ShardName(size_t index, size_t count) {
 }
 
 absl::Status WriteText(const std::string& path, absl::string_view text) {
-  AUTOTP_ASSIGN_OR_RETURN(
-      std::unique_ptr<OutputFile> file,
-      OutputFile::Create(path, OutputFile::Mode::kReplace));
+  AUTOTP_ASSIGN_OR_RETURN(std::unique_ptr<OutputFile> file,
+                          OutputFile::Create(path, OutputFile::Mode::kReplace));
   AUTOTP_RETURN_IF_ERROR(file->Append(text));
   return file->Commit();
 }
@@ -129,9 +128,8 @@ absl::Status FillFolder(const std::string& folder, const v1::ExportSpec& spec,
   AUTOTP_RETURN_IF_ERROR(
       WriteText(absl::StrCat(folder, "/config.json"), spec.config_json()));
   for (const std::string& file : spec.copied_files()) {
-    AUTOTP_RETURN_IF_ERROR(
-        CopyFile(file, absl::StrCat(folder, "/",
-                                    fs::path(file).filename().string())));
+    AUTOTP_RETURN_IF_ERROR(CopyFile(
+        file, absl::StrCat(folder, "/", fs::path(file).filename().string())));
   }
   return SyncFolder(folder);
 }
@@ -144,7 +142,8 @@ absl::Status CheckPlace(const std::string& path) {
       (fs::is_empty(path, error) || fs::exists(path + "/config.json", error)))
     return absl::OkStatus();
   return absl::FailedPreconditionError(absl::StrCat(
-      path, ": is in the way and no model folder; move it or choose another "
+      path,
+      ": is in the way and no model folder; move it or choose another "
       "output folder"));
 }
 
@@ -181,11 +180,10 @@ absl::Status ExportModel(const std::string& manifest_path,
   AUTOTP_RETURN_IF_ERROR(CheckPlace(path));
   AUTOTP_ASSIGN_OR_RETURN(std::unique_ptr<CheckpointReader> reader,
                           CheckpointReader::Open(manifest_path));
-  AUTOTP_ASSIGN_OR_RETURN(
-      const Element element,
-      ElementOf(spec.dtype() == v1::DATA_TYPE_UNSPECIFIED
-                    ? reader->manifest().trained_dtype()
-                    : spec.dtype()));
+  AUTOTP_ASSIGN_OR_RETURN(const Element element,
+                          ElementOf(spec.dtype() == v1::DATA_TYPE_UNSPECIFIED
+                                        ? reader->manifest().trained_dtype()
+                                        : spec.dtype()));
 
   const std::string staging = path + ".partial";
   std::error_code error;

@@ -36,9 +36,8 @@ absl::Status CheckCut(const v1::ParameterRecord& record) {
     AUTOTP_RETURN_IF_ERROR(CheckSlice(shape, slice));
     all.insert(all.end(), slice.intervals.begin(), slice.intervals.end());
   }
-  std::sort(all.begin(), all.end(), [](const Range& a, const Range& b) {
-    return a.begin < b.begin;
-  });
+  std::sort(all.begin(), all.end(),
+            [](const Range& a, const Range& b) { return a.begin < b.begin; });
   int64_t covered = 0;
   for (const Range& interval : all) {
     if (interval.begin > covered) break;
@@ -75,7 +74,8 @@ absl::StatusOr<std::string> ReadText(const std::string& path) {
   const auto size = std::filesystem::file_size(path, error);
   if (error) return FileError(path, "open", error.value());
   if (static_cast<int64_t>(size) > kManifestBytesMax)
-    return absl::DataLossError(absl::StrCat(path, ": ", size, " bytes are no "
+    return absl::DataLossError(absl::StrCat(path, ": ", size,
+                                            " bytes are no "
                                             "manifest"));
   std::ifstream stream(path, std::ios::binary);
   std::ostringstream text;
@@ -92,8 +92,8 @@ absl::Status ValidateManifest(const v1::Manifest& manifest) {
                               " is unknown; ", kManifestVersion,
                               " can be read"));
   }
-  const int64_t world = int64_t{manifest.tensor_parallel_size()} *
-                        manifest.data_parallel_size();
+  const int64_t world =
+      int64_t{manifest.tensor_parallel_size()} * manifest.data_parallel_size();
   if (manifest.tensor_parallel_size() < 1 || world != manifest.parts_size()) {
     return Wrong(absl::StrCat(manifest.parts_size(), " parts for ",
                               manifest.tensor_parallel_size(), " x ",
@@ -109,8 +109,8 @@ absl::Status ValidateManifest(const v1::Manifest& manifest) {
     if (const absl::Status status =
             CheckRecord(record, manifest.tensor_parallel_size());
         !status.ok()) {
-      return Wrong(absl::StrCat("parameter ", record.name(), ": ",
-                                status.message()));
+      return Wrong(
+          absl::StrCat("parameter ", record.name(), ": ", status.message()));
     }
   }
   return absl::OkStatus();
@@ -147,8 +147,8 @@ absl::StatusOr<v1::Manifest> ReadManifest(const std::string& path,
   v1::Manifest manifest;
   google::protobuf::util::JsonParseOptions options;
   options.ignore_unknown_fields = true;  // of a later minor version
-  if (const auto parsed = google::protobuf::util::JsonStringToMessage(
-          text, &manifest, options);
+  if (const auto parsed =
+          google::protobuf::util::JsonStringToMessage(text, &manifest, options);
       !parsed.ok()) {
     return absl::DataLossError(
         absl::StrCat(path, ": not a manifest: ", parsed.message().as_string()));

@@ -44,8 +44,8 @@ struct OutputFile::Hash {
 
 absl::Status FileError(absl::string_view path, absl::string_view what,
                        int error) {
-  const std::string message = absl::StrCat(path, ": cannot ", what, ": ",
-                                           std::strerror(error));
+  const std::string message =
+      absl::StrCat(path, ": cannot ", what, ": ", std::strerror(error));
   switch (error) {
     case ENOSPC:
     case EDQUOT:
@@ -73,8 +73,8 @@ OutputFile::OutputFile(std::string path, Mode mode, int descriptor)
       descriptor_(descriptor),
       hash_(std::make_unique<Hash>()) {}
 
-absl::StatusOr<std::unique_ptr<OutputFile>> OutputFile::Create(
-    std::string path, Mode mode) {
+absl::StatusOr<std::unique_ptr<OutputFile>> OutputFile::Create(std::string path,
+                                                               Mode mode) {
   const std::string partial = absl::StrCat(path, ".partial");
   const int descriptor =
       open(partial.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);

@@ -74,8 +74,8 @@ absl::StatusOr<v1::Part> WritePart(const std::string& folder, int rank,
   part.set_path(absl::StrFormat("rank-%05d.safetensors", rank));
   AUTOTP_ASSIGN_OR_RETURN(
       std::unique_ptr<SafetensorsWriter> writer,
-      SafetensorsWriter::Create(absl::StrCat(folder, "/", part.path()),
-                                tensors, Element::kFloat32, metadata));
+      SafetensorsWriter::Create(absl::StrCat(folder, "/", part.path()), tensors,
+                                Element::kFloat32, metadata));
   for (const Piece& piece : pieces) {
     AUTOTP_RETURN_IF_ERROR(writer->Append(piece.values, piece.range.size()));
   }
@@ -89,25 +89,25 @@ absl::Status CheckPart(const std::string& folder, const v1::Part& part,
                        bool digest) {
   if (part.path().empty() || part.path()[0] == '.' ||
       absl::StrContains(part.path(), '/')) {
-    return absl::DataLossError(absl::StrCat(
-        "part of rank ", part.rank(), ": \"", part.path(),
-        "\" is no file name in the checkpoint's folder"));
+    return absl::DataLossError(
+        absl::StrCat("part of rank ", part.rank(), ": \"", part.path(),
+                     "\" is no file name in the checkpoint's folder"));
   }
   const std::string path = absl::StrCat(folder, "/", part.path());
   struct stat info;
   if (stat(path.c_str(), &info) != 0)
     return FileError(path, "find the part", errno);
   if (info.st_size != part.size_bytes()) {
-    return absl::DataLossError(absl::StrCat(
-        path, ": has ", info.st_size, " bytes, the manifest says ",
-        part.size_bytes(), "; use an older checkpoint"));
+    return absl::DataLossError(
+        absl::StrCat(path, ": has ", info.st_size, " bytes, the manifest says ",
+                     part.size_bytes(), "; use an older checkpoint"));
   }
   if (!digest) return absl::OkStatus();
   AUTOTP_ASSIGN_OR_RETURN(const std::string found, DigestFile(path));
   if (found != part.digest()) {
-    return absl::DataLossError(absl::StrCat(
-        path, ": has digest ", found, ", the manifest says ", part.digest(),
-        "; use an older checkpoint"));
+    return absl::DataLossError(
+        absl::StrCat(path, ": has digest ", found, ", the manifest says ",
+                     part.digest(), "; use an older checkpoint"));
   }
   return absl::OkStatus();
 }

@@ -73,8 +73,7 @@ absl::Status DrawParameter(const v1::Parameter& parameter, uint64_t seed,
                            float* out) {
   const Shape shape = ShapeOf(parameter);
   const Slice slice = SliceOf(parameter);
-  AUTOTP_RETURN_IF_ERROR(
-      Annotate(CheckSlice(shape, slice), parameter.name()));
+  AUTOTP_RETURN_IF_ERROR(Annotate(CheckSlice(shape, slice), parameter.name()));
   const int64_t count = ElementCount(shape, slice);
   const v1::Initialization& how = parameter.initialization();
   switch (how.kind()) {
@@ -92,9 +91,8 @@ absl::Status DrawParameter(const v1::Parameter& parameter, uint64_t seed,
   }
   const uint64_t key = KeyOf(seed, parameter.name());
   const float deviation = static_cast<float>(how.standard_deviation());
-  const int64_t row = shape.empty() || shape[0] == 0
-                          ? 1
-                          : ElementCount(shape) / shape[0];
+  const int64_t row =
+      shape.empty() || shape[0] == 0 ? 1 : ElementCount(shape) / shape[0];
   const Range zero = {(how.zero_row() - 1) * row, how.zero_row() * row};
   return ForEachRun(shape, slice, {0, count}, [&](Run run) {
     float* values = out + run.local;

@@ -16,8 +16,7 @@ absl::StatusOr<std::unique_ptr<CheckpointReader>> CheckpointReader::Open(
                           ReadManifest(manifest_path, verify));
   const std::filesystem::path folder =
       std::filesystem::path(manifest_path).parent_path();
-  AUTOTP_RETURN_IF_ERROR(
-      Annotate(reader->IndexParameters(), manifest_path));
+  AUTOTP_RETURN_IF_ERROR(Annotate(reader->IndexParameters(), manifest_path));
   for (const v1::Part& part : reader->manifest_.parts()) {
     AUTOTP_ASSIGN_OR_RETURN(std::unique_ptr<SafetensorsFile> file,
                             SafetensorsFile::Open(folder / part.path()));
@@ -46,9 +45,8 @@ absl::Status CheckpointReader::IndexParameters() {
     for (int rank = 0; saved.cut_dim >= 0 && rank < record.ranks_size();
          ++rank) {
       for (const v1::Interval& interval : record.ranks(rank).intervals()) {
-        saved.segments.push_back({{interval.begin(), interval.end()},
-                                  rank,
-                                  saved.lengths[rank]});
+        saved.segments.push_back(
+            {{interval.begin(), interval.end()}, rank, saved.lengths[rank]});
         saved.lengths[rank] += interval.end() - interval.begin();
       }
     }
@@ -61,8 +59,8 @@ absl::Status CheckpointReader::IndexParameters() {
     std::vector<Segment> disjoint;
     int64_t covered = 0;
     for (Segment segment : saved.segments) {
-      const int64_t skip = std::max<int64_t>(
-          0, covered - segment.positions.begin);
+      const int64_t skip =
+          std::max<int64_t>(0, covered - segment.positions.begin);
       if (skip >= segment.positions.size()) continue;
       segment.positions.begin += skip;
       segment.local += skip;
@@ -112,9 +110,10 @@ absl::Status CheckpointReader::Read(absl::string_view parameter,
   const auto pieces =
       pieces_.find({std::string(state), std::string(parameter)});
   if (saved == parameters_.end()) {
-    return absl::NotFoundError(absl::StrCat(
-        "the checkpoint has no parameter ", parameter, "; it is of another "
-        "model"));
+    return absl::NotFoundError(absl::StrCat("the checkpoint has no parameter ",
+                                            parameter,
+                                            "; it is of another "
+                                            "model"));
   }
   const Shape& shape = saved->second.shape;
   AUTOTP_RETURN_IF_ERROR(Annotate(CheckSlice(shape, wanted), parameter));
@@ -126,16 +125,16 @@ absl::Status CheckpointReader::Read(absl::string_view parameter,
   }
   if (local.size() == 0) return absl::OkStatus();
   if (pieces == pieces_.end()) {
-    return absl::DataLossError(absl::StrCat("the checkpoint holds no ", state,
-                                            " of ", parameter));
+    return absl::DataLossError(
+        absl::StrCat("the checkpoint holds no ", state, " of ", parameter));
   }
-  return Annotate(
-      ForEachRun(shape, wanted, local,
-                 [&](Run run) {
-                   return ReadRun(saved->second, pieces->second, run.global,
-                                  run.count, out + (run.local - local.begin));
-                 }),
-      absl::StrCat(state, " of ", parameter));
+  return Annotate(ForEachRun(shape, wanted, local,
+                             [&](Run run) {
+                               return ReadRun(saved->second, pieces->second,
+                                              run.global, run.count,
+                                              out + (run.local - local.begin));
+                             }),
+                  absl::StrCat(state, " of ", parameter));
 }
 
 absl::Status CheckpointReader::ReadRun(
@@ -153,8 +152,7 @@ absl::Status CheckpointReader::ReadRun(
     // The last segment that begins at or before the position has it: the
     // manifest was checked for holes.
     const auto segment =
-        std::upper_bound(saved.segments.begin(), saved.segments.end(),
-                         position,
+        std::upper_bound(saved.segments.begin(), saved.segments.end(), position,
                          [](int64_t place, const Segment& candidate) {
                            return place < candidate.positions.begin;
                          }) -
@@ -167,8 +165,7 @@ absl::Status CheckpointReader::ReadRun(
          segment->positions.begin) *
             inner +
         within;
-    AUTOTP_RETURN_IF_ERROR(
-        ReadPieces(pieces[segment->rank], local, step, out));
+    AUTOTP_RETURN_IF_ERROR(ReadPieces(pieces[segment->rank], local, step, out));
     global += step;
     out += step;
     count -= step;
@@ -188,8 +185,8 @@ absl::Status CheckpointReader::ReadPieces(
                                   });
     while (piece != pieces.begin() && (piece - 1)->range.end <= local) --piece;
     if (piece == pieces.begin()) {
-      return absl::DataLossError(absl::StrCat(
-          "no part holds element ", local, "; use an older checkpoint"));
+      return absl::DataLossError(absl::StrCat("no part holds element ", local,
+                                              "; use an older checkpoint"));
     }
     --piece;
     const int64_t step = std::min(count, piece->range.end - local);

@@ -74,8 +74,8 @@ class CheckpointReader {
   absl::Status ReadRun(const Saved& saved,
                        const std::vector<std::vector<StoredPiece>>& pieces,
                        int64_t global, int64_t count, float* out);
-  absl::Status ReadPieces(const std::vector<StoredPiece>& pieces,
-                          int64_t local, int64_t count, float* out);
+  absl::Status ReadPieces(const std::vector<StoredPiece>& pieces, int64_t local,
+                          int64_t count, float* out);
 
   v1::Manifest manifest_;
   std::map<std::string, Saved, std::less<>> parameters_;

@@ -32,12 +32,12 @@ std::optional<int64_t> BitsOf(absl::string_view element) {
     absl::string_view name;
     int64_t bits;
   } kElements[] = {
-      {"F32", 32},     {"BF16", 16},        {"F16", 16},         {"F64", 64},
-      {"I64", 64},     {"I32", 32},         {"I16", 16},         {"I8", 8},
-      {"U64", 64},     {"U32", 32},         {"U16", 16},         {"U8", 8},
-      {"BOOL", 8},     {"C64", 64},         {"F8_E4M3", 8},      {"F8_E5M2", 8},
-      {"F8_E8M0", 8},  {"F8_E4M3FNUZ", 8},  {"F8_E5M2FNUZ", 8},  {"F4", 4},
-      {"F6_E2M3", 6},  {"F6_E3M2", 6},
+      {"F32", 32},    {"BF16", 16},       {"F16", 16},        {"F64", 64},
+      {"I64", 64},    {"I32", 32},        {"I16", 16},        {"I8", 8},
+      {"U64", 64},    {"U32", 32},        {"U16", 16},        {"U8", 8},
+      {"BOOL", 8},    {"C64", 64},        {"F8_E4M3", 8},     {"F8_E5M2", 8},
+      {"F8_E8M0", 8}, {"F8_E4M3FNUZ", 8}, {"F8_E5M2FNUZ", 8}, {"F4", 4},
+      {"F6_E2M3", 6}, {"F6_E3M2", 6},
   };
   for (const auto& [name, bits] : kElements) {
     if (name == element) return bits;
@@ -82,8 +82,7 @@ absl::StatusOr<TensorEntry> ParseEntry(const std::string& name,
   if (!value.is_object() || !value.contains("dtype") ||
       !value["dtype"].is_string() || !value.contains("shape") ||
       !value["shape"].is_array() || !value.contains("data_offsets") ||
-      !value["data_offsets"].is_array() ||
-      value["data_offsets"].size() != 2) {
+      !value["data_offsets"].is_array() || value["data_offsets"].size() != 2) {
     return wrong("lacks dtype, shape or data_offsets");
   }
   TensorEntry entry;
@@ -107,8 +106,7 @@ absl::StatusOr<TensorEntry> ParseEntry(const std::string& name,
   entry.bytes = {*begin, *end};
   if (count * *bits != entry.bytes.size() * 8) {
     return wrong(absl::StrCat(entry.element, " ", DescribeShape(entry.shape),
-                              " does not take ", entry.bytes.size(),
-                              " bytes"));
+                              " does not take ", entry.bytes.size(), " bytes"));
   }
   return entry;
 }
@@ -127,7 +125,8 @@ absl::Status CheckCoverage(const SafetensorsHeader& header,
   for (const auto& [bytes, name] : spans) {
     if (bytes.begin != at) {
       return Malformed(absl::StrCat(
-          "tensor \"", name, "\" begins at byte ", bytes.begin, " of the data, ",
+          "tensor \"", name, "\" begins at byte ", bytes.begin,
+          " of the data, ",
           bytes.begin < at ? "inside the one before" : "leaving a hole",
           ", which ends at ", at));
     }
@@ -135,9 +134,9 @@ absl::Status CheckCoverage(const SafetensorsHeader& header,
   }
   const int64_t data_bytes = file_bytes - header.data_begin;
   if (at != data_bytes) {
-    return Malformed(absl::StrCat(
-        "the tensors take ", at, " bytes, the file has ", data_bytes,
-        data_bytes < at ? " (cut short)" : ""));
+    return Malformed(absl::StrCat("the tensors take ", at,
+                                  " bytes, the file has ", data_bytes,
+                                  data_bytes < at ? " (cut short)" : ""));
   }
   return absl::OkStatus();
 }
@@ -155,8 +154,8 @@ absl::StatusOr<SafetensorsHeader> ParseHeader(absl::string_view text,
       /*allow_exceptions=*/false);
   if (!document.is_object()) return Malformed("the header is no JSON object");
   if (!duplicates.first().empty()) {
-    return Malformed(absl::StrCat("key \"", duplicates.first(),
-                                  "\" comes twice"));
+    return Malformed(
+        absl::StrCat("key \"", duplicates.first(), "\" comes twice"));
   }
   SafetensorsHeader header;
   header.data_begin = 8 + static_cast<int64_t>(text.size());
@@ -165,8 +164,8 @@ absl::StatusOr<SafetensorsHeader> ParseHeader(absl::string_view text,
       if (!value.is_object()) return Malformed("__metadata__ is no object");
       for (const auto& [key, item] : value.items()) {
         if (!item.is_string())
-          return Malformed(absl::StrCat("__metadata__ \"", key,
-                                        "\" is no string"));
+          return Malformed(
+              absl::StrCat("__metadata__ \"", key, "\" is no string"));
         header.metadata[key] = item.get<std::string>();
       }
       continue;
@@ -182,13 +181,11 @@ std::string FormatHeader(
     const std::map<std::string, std::string, std::less<>>& metadata) {
   nlohmann::ordered_json document = nlohmann::ordered_json::object();
   // Key by key would search for each key among those before it.
-  auto& members =
-      document.get_ref<nlohmann::ordered_json::object_t&>();
+  auto& members = document.get_ref<nlohmann::ordered_json::object_t&>();
   if (!metadata.empty()) {
     nlohmann::ordered_json object = nlohmann::ordered_json::object();
     auto& entries = object.get_ref<nlohmann::ordered_json::object_t&>();
-    for (const auto& [key, value] : metadata)
-      entries.push_back({key, value});
+    for (const auto& [key, value] : metadata) entries.push_back({key, value});
     members.push_back({"__metadata__", std::move(object)});
   }
   for (const auto& [name, entry] : tensors) {

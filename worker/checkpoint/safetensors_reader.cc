@@ -57,10 +57,10 @@ absl::Status SafetensorsFile::ReadHeader() {
   AUTOTP_RETURN_IF_ERROR(ReadBytes(0, sizeof(length), &length));
   if (length > static_cast<uint64_t>(kHeaderBytesMax) ||
       static_cast<int64_t>(length) > size - 8) {
-    return absl::DataLossError(absl::StrCat(
-        "not a valid safetensors file: a header of ", length,
-        " bytes in a file of ", size,
-        "; it is damaged or still being downloaded"));
+    return absl::DataLossError(
+        absl::StrCat("not a valid safetensors file: a header of ", length,
+                     " bytes in a file of ", size,
+                     "; it is damaged or still being downloaded"));
   }
   std::string text(length, '\0');
   AUTOTP_RETURN_IF_ERROR(ReadBytes(8, text.size(), text.data()));
@@ -86,8 +86,8 @@ absl::Status SafetensorsFile::ReadBytes(int64_t offset, int64_t count,
     if (got < 0 && errno == EINTR) continue;
     if (got < 0) return FileError(path_, "read", errno);
     if (got == 0)
-      return absl::DataLossError(absl::StrCat(
-          path_, ": ends at byte ", offset, "; it was cut short meanwhile"));
+      return absl::DataLossError(absl::StrCat(path_, ": ends at byte ", offset,
+                                              "; it was cut short meanwhile"));
     at += got;
     offset += got;
     count -= got;

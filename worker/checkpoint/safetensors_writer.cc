@@ -23,12 +23,12 @@ absl::StatusOr<std::unique_ptr<SafetensorsWriter>> SafetensorsWriter::Create(
     const int64_t begin = elements * SizeOf(element);
     elements += ElementCount(tensor.shape);
     entries.push_back({tensor.name,
-                       {std::string(ElementName(element)), tensor.shape,
+                       {std::string(ElementName(element)),
+                        tensor.shape,
                         {begin, elements * SizeOf(element)}}});
   }
-  AUTOTP_ASSIGN_OR_RETURN(
-      std::unique_ptr<OutputFile> file,
-      OutputFile::Create(path, OutputFile::Mode::kReplace));
+  AUTOTP_ASSIGN_OR_RETURN(std::unique_ptr<OutputFile> file,
+                          OutputFile::Create(path, OutputFile::Mode::kReplace));
   AUTOTP_RETURN_IF_ERROR(file->Append(FormatHeader(entries, metadata)));
   return std::unique_ptr<SafetensorsWriter>(
       new SafetensorsWriter(std::move(file), element, elements));
@@ -55,8 +55,8 @@ absl::Status SafetensorsWriter::Append(const float* values, int64_t count) {
 
 absl::Status SafetensorsWriter::Commit() {
   if (elements_left_ != 0) {
-    return absl::InternalError(absl::StrCat(
-        elements_left_, " elements fewer than the header says"));
+    return absl::InternalError(
+        absl::StrCat(elements_left_, " elements fewer than the header says"));
   }
   return file_->Commit();
 }

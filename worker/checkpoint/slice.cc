@@ -20,8 +20,9 @@ struct Cut {
 Cut CutOf(absl::Span<const int64_t> shape, int cut_dim) {
   Cut cut;
   for (int d = 0; d < static_cast<int>(shape.size()); ++d) {
-    (d < cut_dim ? cut.outer : d == cut_dim ? cut.positions : cut.inner) *=
-        shape[d];
+    (d < cut_dim    ? cut.outer
+     : d == cut_dim ? cut.positions
+                    : cut.inner) *= shape[d];
   }
   return cut;
 }
@@ -65,17 +66,17 @@ int64_t ElementCount(absl::Span<const int64_t> shape, const Slice& slice) {
 absl::Status CheckSlice(absl::Span<const int64_t> shape, const Slice& slice) {
   if (slice.cut_dim < 0) return absl::OkStatus();
   if (slice.cut_dim >= static_cast<int>(shape.size())) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("cut along dimension ", slice.cut_dim, " of shape ",
-                     DescribeShape(shape)));
+    return absl::InvalidArgumentError(absl::StrCat("cut along dimension ",
+                                                   slice.cut_dim, " of shape ",
+                                                   DescribeShape(shape)));
   }
   for (const Range& interval : slice.intervals) {
     if (interval.begin < 0 || interval.end < interval.begin ||
         interval.end > shape[slice.cut_dim]) {
-      return absl::InvalidArgumentError(absl::StrCat(
-          "interval [", interval.begin, ", ", interval.end,
-          ") is outside of dimension ", slice.cut_dim, " of shape ",
-          DescribeShape(shape)));
+      return absl::InvalidArgumentError(
+          absl::StrCat("interval [", interval.begin, ", ", interval.end,
+                       ") is outside of dimension ", slice.cut_dim,
+                       " of shape ", DescribeShape(shape)));
     }
   }
   return absl::OkStatus();
@@ -85,9 +86,9 @@ absl::Status ForEachRun(absl::Span<const int64_t> shape, const Slice& slice,
                         Range local,
                         const std::function<absl::Status(Run)>& visit) {
   const int64_t total = ElementCount(shape, slice);
-  AUTOTP_CHECK(local.begin >= 0 && local.begin <= local.end &&
-                   local.end <= total,
-               "[", local.begin, ", ", local.end, ") of ", total);
+  AUTOTP_CHECK(
+      local.begin >= 0 && local.begin <= local.end && local.end <= total, "[",
+      local.begin, ", ", local.end, ") of ", total);
   if (local.size() == 0) return absl::OkStatus();
   if (slice.cut_dim < 0) return visit({local.begin, local.begin, local.size()});
   const Cut cut = CutOf(shape, slice.cut_dim);

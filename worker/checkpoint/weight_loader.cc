@@ -23,16 +23,15 @@ absl::Status WeightLoader::Load(const v1::Parameter& parameter, float* out) {
   AUTOTP_ASSIGN_OR_RETURN(const TensorEntry* entry, file->Find(name));
   const Shape wanted = ShapeOf(parameter);
   if (entry->shape != wanted) {
-    return absl::InvalidArgumentError(absl::StrCat(
-        file->path(), ": tensor \"", name, "\" has shape ",
-        DescribeShape(entry->shape), ", but config.json asks for ",
-        DescribeShape(wanted)));
+    return absl::InvalidArgumentError(
+        absl::StrCat(file->path(), ": tensor \"", name, "\" has shape ",
+                     DescribeShape(entry->shape), ", but config.json asks for ",
+                     DescribeShape(wanted)));
   }
   return file->Read(name, SliceOf(parameter), out);
 }
 
-absl::StatusOr<SafetensorsFile*> WeightLoader::FileAt(
-    const std::string& path) {
+absl::StatusOr<SafetensorsFile*> WeightLoader::FileAt(const std::string& path) {
   std::unique_ptr<SafetensorsFile>& file = files_[path];
   if (file == nullptr) {
     AUTOTP_ASSIGN_OR_RETURN(file, SafetensorsFile::Open(path));

@@ -45,9 +45,10 @@ absl::StatusOr<TokenStream> FindTokens(const v1::DataSource& source,
   }
   if (absl::EndsWithIgnoreCase(source.path(), ".bin"))
     return FindRawTokens(std::move(file), source.token_type());
-  return absl::InvalidArgumentError(absl::StrCat(
-      source.path(), ": unknown kind of data; give tokens as .bin, .idx with "
-      ".bin, .npy, or .jsonl with \"input_ids\""));
+  return absl::InvalidArgumentError(
+      absl::StrCat(source.path(),
+                   ": unknown kind of data; give tokens as .bin, .idx with "
+                   ".bin, .npy, or .jsonl with \"input_ids\""));
 }
 
 }  // namespace
@@ -78,11 +79,9 @@ absl::StatusOr<std::unique_ptr<Dataset>> OpenDataset(
     return MakeJsonLinesDataset(std::move(file), sequence_length,
                                 vocabulary_size);
   }
-  AUTOTP_ASSIGN_OR_RETURN(
-      TokenStream stream,
-      FindTokens(source, std::move(file), sequence_length));
-  return MakeStreamDataset(std::move(stream), sequence_length,
-                           vocabulary_size);
+  AUTOTP_ASSIGN_OR_RETURN(TokenStream stream,
+                          FindTokens(source, std::move(file), sequence_length));
+  return MakeStreamDataset(std::move(stream), sequence_length, vocabulary_size);
 }
 
 absl::StatusOr<Batch> ReadBatch(const Dataset& dataset,

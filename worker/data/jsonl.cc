@@ -44,8 +44,8 @@ class JsonLinesDataset final : public Dataset {
     AUTOTP_CHECK(index >= 0 && index < sequence_count(), "sequence ", index,
                  " of ", sequence_count());
     const Line& line = lines_[index];
-    const json object = json::parse(line.text.begin(), line.text.end(),
-                                    nullptr, /*allow_exceptions=*/false);
+    const json object = json::parse(line.text.begin(), line.text.end(), nullptr,
+                                    /*allow_exceptions=*/false);
     if (!object.is_object()) return Malformed(line, "not a JSON object");
     AUTOTP_RETURN_IF_ERROR(ReadList(line, object, "input_ids", input_ids));
     for (int64_t t = 0; t < sequence_length_; ++t) {
@@ -60,9 +60,9 @@ class JsonLinesDataset final : public Dataset {
     AUTOTP_RETURN_IF_ERROR(ReadList(line, object, "labels", labels));
     for (int64_t t = 0; t < sequence_length_; ++t) {
       if (labels[t] != kIgnoredLabel && !InVocabulary(labels[t]))
-        return Annotate(TokenError(Place(line), index, t, labels[t],
-                                   vocabulary_size_),
-                        "labels");
+        return Annotate(
+            TokenError(Place(line), index, t, labels[t], vocabulary_size_),
+            "labels");
     }
     return absl::OkStatus();
   }
@@ -86,15 +86,17 @@ class JsonLinesDataset final : public Dataset {
                                           "\"; tokenize the text first"));
     }
     if (found->size() != out.size()) {
-      return Malformed(line, absl::StrCat(
-          "\"", key, "\" has ", found->size(), " numbers, but the sequence "
-          "length is ", out.size(), "; cut or pad every line to it"));
+      return Malformed(
+          line, absl::StrCat("\"", key, "\" has ", found->size(),
+                             " numbers, but the sequence "
+                             "length is ",
+                             out.size(), "; cut or pad every line to it"));
     }
     for (size_t i = 0; i < out.size(); ++i) {
       const json& number = (*found)[i];
       if (!number.is_number_integer()) {
-        return Malformed(line, absl::StrCat("\"", key, "\"[", i,
-                                            "] is not an integer"));
+        return Malformed(
+            line, absl::StrCat("\"", key, "\"[", i, "] is not an integer"));
       }
       out[i] = number.get<int64_t>();
     }
@@ -115,9 +117,9 @@ absl::StatusOr<std::vector<Line>> FindLines(const MappedFile& file) {
     const absl::string_view text =
         absl::StripAsciiWhitespace(rest.substr(0, end));
     if (text.size() > kLineBytesMax) {
-      return absl::InvalidArgumentError(absl::StrCat(
-          file.path(), ":", number, ": a line of ", text.size(),
-          " bytes; at most ", kLineBytesMax, " can be read"));
+      return absl::InvalidArgumentError(
+          absl::StrCat(file.path(), ":", number, ": a line of ", text.size(),
+                       " bytes; at most ", kLineBytesMax, " can be read"));
     }
     if (!text.empty()) lines.push_back({number, text});
     rest.remove_prefix(std::min(end + 1, rest.size()));

@@ -50,8 +50,6 @@ absl::StatusOr<std::unique_ptr<MappedFile>> MappedFile::Open(
       new MappedFile(path, static_cast<const char*>(data), size));
 }
 
-MappedFile::~MappedFile() {
-  munmap(const_cast<char*>(data_), size_);
-}
+MappedFile::~MappedFile() { munmap(const_cast<char*>(data_), size_); }
 
 }  // namespace autotp::data

@@ -30,11 +30,16 @@ absl::StatusOr<TokenWidth> WidthOf(const MappedFile& index, int code,
     return token_count * SizeOf(width) == bin_bytes;
   };
   switch (code) {
-    case 1: return TokenWidth::kU8;
-    case 2: return TokenWidth::kI8;
-    case 3: return TokenWidth::kI16;
-    case 4: return TokenWidth::kI32;
-    case 5: return TokenWidth::kI64;
+    case 1:
+      return TokenWidth::kU8;
+    case 2:
+      return TokenWidth::kI8;
+    case 3:
+      return TokenWidth::kI16;
+    case 4:
+      return TokenWidth::kI32;
+    case 5:
+      return TokenWidth::kI64;
     case 6:
       if (fits(TokenWidth::kU16)) return TokenWidth::kU16;
       break;
@@ -45,35 +50,45 @@ absl::StatusOr<TokenWidth> WidthOf(const MappedFile& index, int code,
       if (fits(TokenWidth::kU64) && !fits(TokenWidth::kU16))
         return TokenWidth::kU64;
       return TokenWidth::kU16;
-    default: break;
+    default:
+      break;
   }
-  return Malformed(index, absl::StrCat("type code ", code,
-                                       " is not one of integer tokens"));
+  return Malformed(
+      index, absl::StrCat("type code ", code, " is not one of integer tokens"));
 }
 
-// Sums the lengths; every sequence has to begin where the one before ended.
 absl::StatusOr<int64_t> CountTokens(const MappedFile& index,
-                                    int64_t sequence_count,
-                                    int64_t bin_bytes) {
+                                    int64_t sequence_count) {
   const char* lengths = index.bytes().data() + kHeaderBytes;
-  const char* offsets = lengths + 4 * sequence_count;
   int64_t tokens = 0;
-  int64_t token_bytes = 0;  // of one token, once two offsets tell it
   for (int64_t i = 0; i < sequence_count; ++i) {
     const int32_t length = Load<int32_t>(lengths + 4 * i);
-    const int64_t offset = Load<int64_t>(offsets + 8 * i);
-    if (length < 0)
-      return Malformed(index, absl::StrCat("sequence ", i, " has length ",
-                                           length));
-    if (tokens > 0 && token_bytes == 0) token_bytes = offset / tokens;
-    if (offset < 0 || offset != tokens * token_bytes || offset > bin_bytes) {
-      return Malformed(
-          index, absl::StrCat("sequence ", i, " begins at byte ", offset,
-                              " of the .bin, not where the one before ends"));
+    if (length < 0) {
+      return Malformed(index,
+                       absl::StrCat("sequence ", i, " has length ", length));
     }
     tokens += length;
   }
   return tokens;
+}
+
+// Every sequence begins where the one before ended.
+absl::Status CheckOffsets(const MappedFile& index, int64_t sequence_count,
+                          TokenWidth width) {
+  const char* lengths = index.bytes().data() + kHeaderBytes;
+  const char* offsets = lengths + 4 * sequence_count;
+  int64_t expected = 0;
+  for (int64_t i = 0; i < sequence_count; ++i) {
+    const int64_t offset = Load<int64_t>(offsets + 8 * i);
+    if (offset != expected) {
+      return Malformed(
+          index,
+          absl::StrCat("sequence ", i, " begins at byte ", offset,
+                       " of the .bin, the one before ends at ", expected));
+    }
+    expected += Load<int32_t>(lengths + 4 * i) * SizeOf(width);
+  }
+  return absl::OkStatus();
 }
 
 }  // namespace
@@ -102,21 +117,22 @@ absl::StatusOr<TokenStream> FindMegatronTokens(
   const int64_t expected = kHeaderBytes + 12 * sequences + 8 * documents;
   // Multimodal sets add one byte a sequence.
   if (size != expected && size != expected + sequences) {
-    return Malformed(index, absl::StrCat("has ", size, " bytes where ",
-                                         sequences, " sequences need ",
-                                         expected, "; it is cut short"));
+    return Malformed(
+        index, absl::StrCat("has ", size, " bytes where ", sequences,
+                            " sequences need ", expected, "; it is cut short"));
   }
   const int64_t bin_bytes = static_cast<int64_t>(tokens->bytes().size());
-  AUTOTP_ASSIGN_OR_RETURN(const int64_t count,
-                          CountTokens(index, sequences, bin_bytes));
+  AUTOTP_ASSIGN_OR_RETURN(const int64_t count, CountTokens(index, sequences));
   AUTOTP_ASSIGN_OR_RETURN(const TokenWidth width,
                           WidthOf(index, code, count, bin_bytes));
   if (count * SizeOf(width) != bin_bytes) {
     return absl::InvalidArgumentError(absl::StrCat(
         tokens->path(), ": has ", bin_bytes, " bytes, but its index says ",
-        count, " tokens of ", SizeOf(width), " bytes; one of the two files is "
+        count, " tokens of ", SizeOf(width),
+        " bytes; one of the two files is "
         "cut short or of another data set"));
   }
+  AUTOTP_RETURN_IF_ERROR(CheckOffsets(index, sequences, width));
   TokenStream stream;
   stream.file = std::move(tokens);
   stream.count = count;

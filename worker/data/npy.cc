@@ -66,8 +66,8 @@ absl::StatusOr<absl::string_view> FieldOf(const MappedFile& file,
     if (depth == 0 && (rest[i] == ',' || rest[i] == '}'))
       return absl::StripAsciiWhitespace(rest.substr(0, i));
   }
-  return Malformed(file, absl::StrCat("the .npy header's '", key,
-                                      "' has no end"));
+  return Malformed(file,
+                   absl::StrCat("the .npy header's '", key, "' has no end"));
 }
 
 absl::StatusOr<TokenWidth> WidthOf(const MappedFile& file,
@@ -92,7 +92,8 @@ absl::StatusOr<std::vector<int64_t>> ShapeOf(const MappedFile& file,
   std::vector<int64_t> shape;
   if (!absl::ConsumePrefix(&text, "(") || !absl::ConsumeSuffix(&text, ")"))
     return Malformed(file, "the .npy shape is malformed");
-  for (absl::string_view part : absl::StrSplit(text, ',', absl::SkipWhitespace())) {
+  for (absl::string_view part :
+       absl::StrSplit(text, ',', absl::SkipWhitespace())) {
     int64_t length = 0;
     if (!absl::SimpleAtoi(part, &length) || length < 0)
       return Malformed(file, "the .npy shape is malformed");
@@ -124,11 +125,13 @@ absl::StatusOr<TokenStream> FindNpyTokens(std::unique_ptr<MappedFile> file,
                                          " dimensions; 1 or 2 can be read"));
   }
   if (shape.size() == 2 && fortran != "False")
-    return Malformed(*file, "the array is in Fortran order; save it in C order");
+    return Malformed(*file,
+                     "the array is in Fortran order; save it in C order");
   if (shape.size() == 2 && shape[1] != sequence_length) {
-    return Malformed(
-        *file, absl::StrCat("rows have ", shape[1], " tokens, but the sequence "
-                            "length is ", sequence_length, "; make them equal"));
+    return Malformed(*file, absl::StrCat("rows have ", shape[1],
+                                         " tokens, but the sequence "
+                                         "length is ",
+                                         sequence_length, "; make them equal"));
   }
   const int64_t available =
       static_cast<int64_t>(file->bytes().size()) - header.data_begin;
@@ -139,10 +142,12 @@ absl::StatusOr<TokenStream> FindNpyTokens(std::unique_ptr<MappedFile> file,
     count *= length;
   }
   if (count * SizeOf(width) != available) {
-    return Malformed(*file, absl::StrCat("holds ", available, " bytes, but its "
-                                         "shape (", absl::StrJoin(shape, ", "),
-                                         ") needs ", count * SizeOf(width),
-                                         "; it is cut short"));
+    return Malformed(*file,
+                     absl::StrCat("holds ", available,
+                                  " bytes, but its "
+                                  "shape (",
+                                  absl::StrJoin(shape, ", "), ") needs ",
+                                  count * SizeOf(width), "; it is cut short"));
   }
   TokenStream stream;
   stream.file = std::move(file);

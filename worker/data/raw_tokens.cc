@@ -36,15 +36,15 @@ absl::StatusOr<TokenStream> FindRawTokens(std::unique_ptr<MappedFile> file,
   const absl::string_view bytes = file->bytes();
   if (!FindHeader(bytes, stream)) {
     stream.begin = 0;
-    stream.width = type == v1::DataSource::TOKEN_TYPE_UINT32
-                       ? TokenWidth::kU32
-                       : TokenWidth::kU16;
+    stream.width = type == v1::DataSource::TOKEN_TYPE_UINT32 ? TokenWidth::kU32
+                                                             : TokenWidth::kU16;
     const int64_t size = static_cast<int64_t>(bytes.size());
     if (size % SizeOf(stream.width) != 0) {
-      return absl::InvalidArgumentError(absl::StrCat(
-          file->path(), ": ", size, " bytes are no whole number of ",
-          SizeOf(stream.width), "-byte tokens; the file is cut short or the "
-          "token data type is wrong"));
+      return absl::InvalidArgumentError(
+          absl::StrCat(file->path(), ": ", size,
+                       " bytes are no whole number of ", SizeOf(stream.width),
+                       "-byte tokens; the file is cut short or the "
+                       "token data type is wrong"));
     }
     stream.count = size / SizeOf(stream.width);
   }

@@ -25,7 +25,8 @@ uint64_t Feistel(uint64_t value, int half_bits, uint64_t key) {
   uint64_t right = value & mask;
   for (int round = 0; round < kRounds; ++round) {
     const uint64_t next = left ^ (Mix(key + round * 0x632BE59BD9B4E019ull +
-                                      right * 0xD1B54A32D192ED03ull) & mask);
+                                      right * 0xD1B54A32D192ED03ull) &
+                                  mask);
     left = right;
     right = next;
   }
@@ -39,15 +40,19 @@ absl::Status CheckSampler(const SamplerOptions& options) {
       options.micro_batch_size * options.data_parallel_size;
   if (per_micro_step < 1 || options.train_batch_size < 1 ||
       options.train_batch_size % per_micro_step != 0) {
-    return absl::InvalidArgumentError(absl::StrCat(
-        "train batch ", options.train_batch_size, " is no multiple of micro "
-        "batch ", options.micro_batch_size, " x data-parallel size ",
-        options.data_parallel_size));
+    return absl::InvalidArgumentError(
+        absl::StrCat("train batch ", options.train_batch_size,
+                     " is no multiple of micro "
+                     "batch ",
+                     options.micro_batch_size, " x data-parallel size ",
+                     options.data_parallel_size));
   }
   if (options.sequence_count < options.train_batch_size) {
     return absl::InvalidArgumentError(absl::StrCat(
-        "the data has ", options.sequence_count, " sequences, fewer than one "
-        "batch of ", options.train_batch_size,
+        "the data has ", options.sequence_count,
+        " sequences, fewer than one "
+        "batch of ",
+        options.train_batch_size,
         "; give more data, a smaller batch or a shorter sequence length"));
   }
   return absl::OkStatus();
@@ -69,8 +74,8 @@ int64_t SequenceAt(const SamplerOptions& options, int64_t position) {
 }
 
 std::vector<int64_t> MicroBatch(const SamplerOptions& options,
-                                int64_t sequences_consumed,
-                                int64_t micro_step, int data_parallel_rank) {
+                                int64_t sequences_consumed, int64_t micro_step,
+                                int data_parallel_rank) {
   const int64_t first =
       sequences_consumed +
       (micro_step * options.data_parallel_size + data_parallel_rank) *

@@ -41,8 +41,8 @@ int64_t SequenceAt(const SamplerOptions& options, int64_t position);
 // micro. `sequences_consumed` is the data position at the start of the
 // optimizer step; it grows by train_batch_size with each.
 std::vector<int64_t> MicroBatch(const SamplerOptions& options,
-                                int64_t sequences_consumed,
-                                int64_t micro_step, int data_parallel_rank);
+                                int64_t sequences_consumed, int64_t micro_step,
+                                int data_parallel_rank);
 
 }  // namespace autotp::data
 

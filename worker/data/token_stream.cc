@@ -21,14 +21,22 @@ void Widen(const char* bytes, absl::Span<int64_t> out) {
 
 void WidenAs(TokenWidth width, const char* bytes, absl::Span<int64_t> out) {
   switch (width) {
-    case TokenWidth::kU8: return Widen<uint8_t>(bytes, out);
-    case TokenWidth::kI8: return Widen<int8_t>(bytes, out);
-    case TokenWidth::kU16: return Widen<uint16_t>(bytes, out);
-    case TokenWidth::kI16: return Widen<int16_t>(bytes, out);
-    case TokenWidth::kU32: return Widen<uint32_t>(bytes, out);
-    case TokenWidth::kI32: return Widen<int32_t>(bytes, out);
-    case TokenWidth::kU64: return Widen<uint64_t>(bytes, out);
-    case TokenWidth::kI64: return Widen<int64_t>(bytes, out);
+    case TokenWidth::kU8:
+      return Widen<uint8_t>(bytes, out);
+    case TokenWidth::kI8:
+      return Widen<int8_t>(bytes, out);
+    case TokenWidth::kU16:
+      return Widen<uint16_t>(bytes, out);
+    case TokenWidth::kI16:
+      return Widen<int16_t>(bytes, out);
+    case TokenWidth::kU32:
+      return Widen<uint32_t>(bytes, out);
+    case TokenWidth::kI32:
+      return Widen<int32_t>(bytes, out);
+    case TokenWidth::kU64:
+      return Widen<uint64_t>(bytes, out);
+    case TokenWidth::kI64:
+      return Widen<int64_t>(bytes, out);
   }
 }
 
@@ -73,13 +81,17 @@ class StreamDataset final : public Dataset {
 int64_t SizeOf(TokenWidth width) {
   switch (width) {
     case TokenWidth::kU8:
-    case TokenWidth::kI8: return 1;
+    case TokenWidth::kI8:
+      return 1;
     case TokenWidth::kU16:
-    case TokenWidth::kI16: return 2;
+    case TokenWidth::kI16:
+      return 2;
     case TokenWidth::kU32:
-    case TokenWidth::kI32: return 4;
+    case TokenWidth::kI32:
+      return 4;
     case TokenWidth::kU64:
-    case TokenWidth::kI64: return 8;
+    case TokenWidth::kI64:
+      return 8;
   }
   return 0;
 }
@@ -91,21 +103,20 @@ absl::StatusOr<std::unique_ptr<Dataset>> MakeStreamDataset(
                    stream.begin + stream.count * SizeOf(stream.width) <= size,
                stream.file->path());
   if (stream.count < sequence_length) {
-    return absl::InvalidArgumentError(absl::StrCat(
-        stream.file->path(), ": ", stream.count,
-        " tokens are fewer than one sequence of ", sequence_length,
-        "; give more data or a shorter sequence length"));
+    return absl::InvalidArgumentError(
+        absl::StrCat(stream.file->path(), ": ", stream.count,
+                     " tokens are fewer than one sequence of ", sequence_length,
+                     "; give more data or a shorter sequence length"));
   }
   return std::make_unique<StreamDataset>(std::move(stream), sequence_length,
                                          vocabulary_size);
 }
 
 absl::Status TokenError(const std::string& path, int64_t sequence,
-                        int64_t position, int64_t id,
-                        int64_t vocabulary_size) {
+                        int64_t position, int64_t id, int64_t vocabulary_size) {
   return absl::OutOfRangeError(absl::StrCat(
-      path, ": sequence ", sequence, ", position ", position, ": token id ",
-      id, " is outside the model's vocabulary of ", vocabulary_size,
+      path, ": sequence ", sequence, ", position ", position, ": token id ", id,
+      " is outside the model's vocabulary of ", vocabulary_size,
       " tokens; check the tokenizer and the token data type"));
 }
 
