@@ -1,0 +1,93 @@
+#include "coordinator/model/huggingface/families/families.h"
+
+#include <algorithm>
+#include <optional>
+#include <string>
+
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "coordinator/model/finding.h"
+#include "proto/support/status_macros.h"
+
+namespace autotp::model {
+namespace {
+
+constexpr Family kFamilies[] = {
+    {"llama", "model", BuildLlama},
+    {"mistral", "model", BuildMistral},
+    {"qwen2", "model", BuildQwen2},
+    {"qwen3", "model", BuildQwen3},
+};
+
+// Levenshtein's: insertions, deletions, replacements.
+size_t EditDistance(absl::string_view a, absl::string_view b) {
+  std::vector<size_t> row(b.size() + 1);
+  for (size_t j = 0; j <= b.size(); ++j) row[j] = j;
+  for (size_t i = 1; i <= a.size(); ++i) {
+    size_t diagonal = row[0];
+    row[0] = i;
+    for (size_t j = 1; j <= b.size(); ++j) {
+      const size_t replaced = diagonal + (a[i - 1] == b[j - 1] ? 0 : 1);
+      diagonal = row[j];
+      row[j] = std::min({row[j] + 1, row[j - 1] + 1, replaced});
+    }
+  }
+  return row[b.size()];
+}
+
+// Of a name that is near enough to be meant; empty: none is.
+absl::string_view Nearest(absl::string_view type) {
+  constexpr size_t kLongestName = 64;
+  constexpr size_t kNear = 2;
+  if (type.size() > kLongestName) return "";
+  absl::string_view nearest;
+  size_t least = kNear + 1;
+  for (const Family& family : kFamilies) {
+    const size_t distance = EditDistance(type, family.model_type);
+    if (distance < least) {
+      least = distance;
+      nearest = family.model_type;
+    }
+  }
+  return nearest;
+}
+
+std::string KnownNames() {
+  return absl::StrJoin(kFamilies, ", ",
+                       [](std::string* out, const Family& family) {
+                         absl::StrAppend(out, family.model_type);
+                       });
+}
+
+}  // namespace
+
+absl::Span<const Family> Families() { return kFamilies; }
+
+absl::StatusOr<Family> FindFamily(ConfigReader& config) {
+  const std::string type = config.Text("model_type", "");
+  AUTOTP_RETURN_IF_ERROR(config.status());
+  for (const Family& family : kFamilies)
+    if (family.model_type == type) return family;
+  Finding finding{.reason = "MODEL_TYPE_UNKNOWN",
+                  .file = config.file(),
+                  .suggestion = absl::StrCat("known are ", KnownNames()),
+                  .json_pointer = "/model_type"};
+  if (type.empty()) {
+    finding.message = "has no 'model_type', so its family is not known";
+    return ToStatus(finding);
+  }
+  const std::optional<MemberPlace> place =
+      FindMember(config.text(), {"model_type"});
+  if (place.has_value()) SetPlace(config.text(), place->value_begin, &finding);
+  finding.message = absl::StrCat("'model_type' is '", type.substr(0, 64),
+                                 "', which is not known");
+  const absl::string_view nearest = Nearest(type);
+  if (!nearest.empty()) {
+    finding.suggestion =
+        absl::StrCat("did you mean '", nearest, "'? ", finding.suggestion);
+  }
+  return ToStatus(finding);
+}
+
+}  // namespace autotp::model

@@ -1,0 +1,28 @@
+// Llama 1 to 3, and the many models that call themselves "llama": grouped
+// heads, rotary embeddings (llama3 scaling), optional biases, tied or not.
+#include <utility>
+
+#include "coordinator/model/huggingface/families/families.h"
+#include "proto/support/status_macros.h"
+
+namespace autotp::model {
+
+absl::StatusOr<FamilyProgram> BuildLlama(
+    ConfigReader& config, const InputShape& input,
+    std::vector<v1::Diagnostic>* warnings) {
+  FamilyProgram built;
+  built.sizes = ReadDecoderSizes(config, input, {}, warnings);
+  const bool attention_bias = config.Flag("attention_bias", false);
+  const bool mlp_bias = config.Flag("mlp_bias", false);
+  AUTOTP_RETURN_IF_ERROR(config.status());
+
+  const LayerOptions layer = {
+      .attention = {.qkv_bias = attention_bias, .out_bias = attention_bias},
+      .mlp_bias = mlp_bias};
+  AUTOTP_ASSIGN_OR_RETURN(built.program,
+                          BuildPreNormDecoder("llama", built.sizes,
+                                              [&](int64_t) { return layer; }));
+  return built;
+}
+
+}  // namespace autotp::model

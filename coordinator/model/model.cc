@@ -1,0 +1,141 @@
+#include "coordinator/model/model.h"
+
+#include <algorithm>
+#include <filesystem>
+#include <map>
+#include <optional>
+#include <system_error>
+
+#include "absl/strings/str_cat.h"
+#include "coordinator/model/copied_files.h"
+#include "coordinator/model/finding.h"
+#include "coordinator/model/huggingface/config_reader.h"
+#include "coordinator/model/huggingface/families/families.h"
+#include "coordinator/model/huggingface/json_text.h"
+#include "coordinator/model/huggingface/weight_files.h"
+#include "coordinator/model/huggingface/weight_match.h"
+#include "proto/support/status_macros.h"
+
+namespace autotp::model {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr size_t kMostConfigBytes = size_t{4} << 20;
+// Beyond any machine; keeps the numbers of values within int64.
+constexpr int64_t kMostBatch = 1 << 20;
+constexpr int64_t kMostTokens = 1 << 24;
+
+absl::StatusOr<fs::path> CheckFolder(const std::string& path) {
+  std::error_code error;
+  const fs::path folder = fs::absolute(path, error);
+  Finding finding{.reason = "MODEL_FOLDER_MISSING", .file = path};
+  if (path.empty()) {
+    finding.message = "no model folder is given";
+  } else if (!fs::exists(folder, error)) {
+    finding.message = "there is no such model folder";
+    finding.suggestion =
+        "give the path of a folder with config.json, as save_pretrained() "
+        "writes it";
+  } else if (!fs::is_directory(folder, error)) {
+    finding.message = "the model has to be a folder, not a file";
+  } else if (!fs::exists(folder / "config.json", error)) {
+    finding.message = "the model folder has no config.json";
+    finding.suggestion = "give the folder that save_pretrained() wrote";
+  } else {
+    return folder.lexically_normal();
+  }
+  return ToStatus(finding, absl::StatusCode::kNotFound);
+}
+
+absl::Status CheckInput(const ModelRequest& request) {
+  const auto invalid = [](const auto&... parts) {
+    return ToStatus(
+        {.reason = "MODEL_INPUT_INVALID", .message = absl::StrCat(parts...)});
+  };
+  if (request.micro_batch < 1 || request.micro_batch > kMostBatch) {
+    return invalid("the micro-batch has ", request.micro_batch,
+                   " sequences, it needs 1 to ", kMostBatch);
+  }
+  if (request.sequence_length < 2 || request.sequence_length > kMostTokens) {
+    return invalid("the sequence length is ", request.sequence_length,
+                   " tokens, it needs 2 to ", kMostTokens,
+                   " (a token is learnt from those before it)");
+  }
+  return absl::OkStatus();
+}
+
+// Keys that change what the weights are, in ways that are not built.
+absl::Status RefuseUnsupported(ConfigReader& config) {
+  if (config.Has("quantization_config")) {
+    config.Fail("quantization_config",
+                "marks quantized weights, which are "
+                "not trained here",
+                "use the model's unquantized weights");
+  }
+  return config.status();
+}
+
+}  // namespace
+
+absl::StatusOr<LoadedModel> LoadModel(const ModelRequest& request) {
+  AUTOTP_RETURN_IF_ERROR(CheckInput(request));
+  AUTOTP_ASSIGN_OR_RETURN(const fs::path folder, CheckFolder(request.path));
+  AUTOTP_ASSIGN_OR_RETURN(
+      JsonText json,
+      ReadJsonFile((folder / "config.json").string(), kMostConfigBytes));
+  ConfigReader config(std::move(json));
+  AUTOTP_ASSIGN_OR_RETURN(const Family family, FindFamily(config));
+  AUTOTP_RETURN_IF_ERROR(RefuseUnsupported(config));
+
+  LoadedModel loaded;
+  AUTOTP_ASSIGN_OR_RETURN(
+      FamilyProgram built,
+      family.build(config, {request.micro_batch, request.sequence_length},
+                   &loaded.warnings));
+  loaded.program = std::move(built.program);
+  loaded.model_type = std::string(family.model_type);
+  loaded.base_model_prefix = std::string(family.base_model_prefix);
+  loaded.vocabulary_size = built.sizes.vocabulary;
+  loaded.attention_heads = built.sizes.heads;
+  loaded.key_value_heads = built.sizes.key_value_heads;
+  loaded.head_width = built.sizes.head_width;
+  loaded.tp_plan = config.TextMembers("base_model_tp_plan");
+  AUTOTP_RETURN_IF_ERROR(config.status());
+  loaded.config_json = config.text();
+
+  if (request.need_weights) {
+    AUTOTP_ASSIGN_OR_RETURN(const WeightTensors tensors,
+                            ReadWeightHeaders(folder.string()));
+    AUTOTP_RETURN_IF_ERROR(MatchWeights(folder.string(), tensors,
+                                        family.base_model_prefix,
+                                        &loaded.program, &loaded.warnings));
+  }
+  AUTOTP_ASSIGN_OR_RETURN(loaded.copied_files, CopiedFiles(folder.string()));
+  return loaded;
+}
+
+std::string WithDtype(absl::string_view config_json, absl::string_view dtype) {
+  std::map<size_t, size_t> values;  // begin -> end
+  for (const char* key : {"dtype", "torch_dtype"}) {
+    const std::optional<MemberPlace> place = FindMember(config_json, {key});
+    if (place.has_value()) values[place->value_begin] = place->value_end;
+  }
+  std::string text;
+  size_t at = 0;
+  for (const auto& [begin, end] : values) {
+    absl::StrAppend(&text, config_json.substr(at, begin - at), "\"", dtype,
+                    "\"");
+    at = end;
+  }
+  absl::StrAppend(&text, config_json.substr(at));
+  return text;
+}
+
+std::vector<std::string> KnownModelTypes() {
+  std::vector<std::string> types;
+  for (const Family& family : Families()) types.emplace_back(family.model_type);
+  return types;
+}
+
+}  // namespace autotp::model
