@@ -1,0 +1,209 @@
+#include "client/cli/job_request.h"
+
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "nlohmann/json.hpp"
+#include "proto/support/status_macros.h"
+
+namespace autotp::cli {
+namespace {
+
+using nlohmann::json;
+
+absl::StatusOr<std::string> ReadText(const std::string& path) {
+  std::error_code error;
+  if (!std::filesystem::is_regular_file(path, error)) {
+    return absl::InvalidArgumentError(
+        absl::StrCat(path, ": no such file; give the path of a file"));
+  }
+  std::ifstream file(path, std::ios::binary);
+  if (!file) {
+    return absl::InvalidArgumentError(
+        absl::StrCat(path, ": cannot be read; check its permissions"));
+  }
+  return std::string(std::istreambuf_iterator<char>(file), {});
+}
+
+std::string Absolute(const std::string& path) {
+  return std::filesystem::absolute(path).lexically_normal().string();
+}
+
+absl::StatusOr<v1::DataType> ParseDataType(const std::string& name) {
+  if (name.empty()) return v1::DATA_TYPE_UNSPECIFIED;
+  if (name == "fp32") return v1::DATA_TYPE_FLOAT32;
+  if (name == "bf16") return v1::DATA_TYPE_BFLOAT16;
+  if (name == "fp16") return v1::DATA_TYPE_FLOAT16;
+  return absl::InvalidArgumentError(absl::StrCat(
+      "export_dtype: \"", name, "\" is not one of fp32, bf16, fp16"));
+}
+
+absl::StatusOr<v1::DataSource::TokenType> ParseTokenType(
+    const std::string& name) {
+  if (name.empty()) return v1::DataSource::TOKEN_TYPE_UNSPECIFIED;
+  if (name == "u16") return v1::DataSource::TOKEN_TYPE_UINT16;
+  if (name == "u32") return v1::DataSource::TOKEN_TYPE_UINT32;
+  return absl::InvalidArgumentError(absl::StrCat(
+      "token_dtype: \"", name, "\" is not one of u16, u32"));
+}
+
+// Takes `key` out of the file's object into `field`.
+template <typename T>
+absl::Status Take(json& object, const std::string& path, const char* key,
+                  T& field) {
+  const auto found = object.find(key);
+  if (found == object.end()) return absl::OkStatus();
+  const bool fits = std::is_same_v<T, bool>          ? found->is_boolean()
+                    : std::is_same_v<T, std::string> ? found->is_string()
+                                                     : found->is_number_integer();
+  if (!fits) {
+    return absl::InvalidArgumentError(
+        absl::StrCat(path, ": \"", key, "\" has the wrong type: ",
+                     found->dump()));
+  }
+  field = found->template get<T>();
+  object.erase(found);
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+void AddJobFlags(CLI::App& command, JobRequest& request,
+                 const std::string& output_flag, bool required) {
+  command.add_option("--model", request.model, "Hugging Face model folder")
+      ->required(required);
+  command
+      .add_option("--data", request.data,
+                  "tokens: .bin, Megatron .bin with .idx, .npy, or .jsonl")
+      ->required(required);
+  command.add_option("--config", request.config, "DeepSpeed JSON file")
+      ->required(required);
+  command.add_option("--slots", request.slots, "ranks: GPUs, or CPU slots")
+      ->check(CLI::PositiveNumber);
+  command
+      .add_option("--sequence-length", request.sequence_length,
+                  "tokens in a sequence")
+      ->required(required)
+      ->check(CLI::PositiveNumber);
+  command
+      .add_option("--max-steps", request.max_steps,
+                  "optimizer steps, those before a resume included")
+      ->required(required)
+      ->check(CLI::PositiveNumber);
+  command
+      .add_option(output_flag, request.output,
+                  "folder for model/, checkpoints/ and logs/")
+      ->required(required);
+  command.add_option("--seed", request.seed,
+                     "of the data's order and of random weights");
+  command.add_flag("--no-shuffle", request.no_shuffle,
+                   "sequences in file order");
+  command
+      .add_option("--token-dtype", request.token_dtype,
+                  "of a raw .bin file; default u16")
+      ->check(CLI::IsMember({"u16", "u32"}));
+  command
+      .add_option("--init", request.init, "where the weights come from")
+      ->check(CLI::IsMember({"pretrained", "random"}))
+      ->capture_default_str();
+  command
+      .add_option("--checkpoint-every", request.checkpoint_every,
+                  "steps between checkpoints; 0: only at the end")
+      ->check(CLI::NonNegativeNumber);
+  command
+      .add_option("--keep-checkpoints", request.keep_checkpoints,
+                  "newest checkpoints to keep; 0: all")
+      ->check(CLI::NonNegativeNumber);
+  command.add_flag("--resume", request.resume,
+                   "go on from the newest checkpoint of the output folder");
+  command
+      .add_option("--export-dtype", request.export_dtype,
+                  "of the trained model; default: as trained")
+      ->check(CLI::IsMember({"fp32", "bf16", "fp16"}));
+  command
+      .add_option("--max-restarts", request.max_restarts,
+                  "new attempts after a failure")
+      ->check(CLI::NonNegativeNumber);
+}
+
+absl::Status ReadJobFile(const std::string& path, JobRequest& request) {
+  AUTOTP_ASSIGN_OR_RETURN(const std::string text, ReadText(path));
+  json object = json::parse(text, nullptr, /*allow_exceptions=*/false,
+                            /*ignore_comments=*/true);
+  if (!object.is_object()) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        path, ": not a JSON object; write {\"model\": ..., \"data\": ...}"));
+  }
+  JobRequest& r = request;
+  for (const absl::Status& status :
+       {Take(object, path, "model", r.model), Take(object, path, "data", r.data),
+        Take(object, path, "config", r.config),
+        Take(object, path, "slots", r.slots),
+        Take(object, path, "sequence_length", r.sequence_length),
+        Take(object, path, "max_steps", r.max_steps),
+        Take(object, path, "output", r.output),
+        Take(object, path, "seed", r.seed),
+        Take(object, path, "no_shuffle", r.no_shuffle),
+        Take(object, path, "token_dtype", r.token_dtype),
+        Take(object, path, "init", r.init),
+        Take(object, path, "checkpoint_every", r.checkpoint_every),
+        Take(object, path, "keep_checkpoints", r.keep_checkpoints),
+        Take(object, path, "resume", r.resume),
+        Take(object, path, "export_dtype", r.export_dtype),
+        Take(object, path, "max_restarts", r.max_restarts)}) {
+    AUTOTP_RETURN_IF_ERROR(status);
+  }
+  if (!object.empty()) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        path, ": unknown key \"", object.begin().key(),
+        "\"; keys are the flags of `autotp submit` with underscores"));
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<v1::JobSpec> ToJobSpec(const JobRequest& request) {
+  for (const auto& [flag, value] :
+       {std::pair("model", request.model), std::pair("config", request.config)}) {
+    if (value.empty()) {
+      return absl::InvalidArgumentError(
+          absl::StrCat(flag, " is missing; give --", flag));
+    }
+  }
+  if (request.init != "pretrained" && request.init != "random") {
+    return absl::InvalidArgumentError(absl::StrCat(
+        "init: \"", request.init, "\" is not one of pretrained, random"));
+  }
+  v1::JobSpec spec;
+  AUTOTP_ASSIGN_OR_RETURN(const std::string config, ReadText(request.config));
+  spec.set_config_json(config);
+  spec.set_config_name(request.config);
+  spec.mutable_model()->set_path(Absolute(request.model));
+  spec.mutable_model()->set_initialization(
+      request.init == "random" ? v1::ModelSource::INITIALIZATION_RANDOM
+                               : v1::ModelSource::INITIALIZATION_PRETRAINED);
+  if (!request.data.empty())
+    spec.mutable_data()->set_path(Absolute(request.data));
+  spec.mutable_data()->set_shuffle(!request.no_shuffle);
+  AUTOTP_ASSIGN_OR_RETURN(const auto token_type,
+                          ParseTokenType(request.token_dtype));
+  spec.mutable_data()->set_token_type(token_type);
+  v1::RunSettings& run = *spec.mutable_run();
+  run.set_max_steps(request.max_steps);
+  run.set_sequence_length(request.sequence_length);
+  run.set_seed(request.seed);
+  if (!request.output.empty()) run.set_output_path(Absolute(request.output));
+  AUTOTP_ASSIGN_OR_RETURN(const v1::DataType export_dtype,
+                          ParseDataType(request.export_dtype));
+  run.set_export_dtype(export_dtype);
+  spec.mutable_checkpoint()->set_every_steps(request.checkpoint_every);
+  spec.mutable_checkpoint()->set_keep_latest(request.keep_checkpoints);
+  spec.mutable_checkpoint()->set_resume(request.resume);
+  spec.set_world_size(request.slots);
+  spec.set_max_restarts(request.max_restarts);
+  return spec;
+}
+
+}  // namespace autotp::cli

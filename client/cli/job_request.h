@@ -1,0 +1,51 @@
+// job_request.h -- what a user types for a job, and the JobSpec it means.
+#ifndef AUTOTP_CLIENT_CLI_JOB_REQUEST_H_
+#define AUTOTP_CLIENT_CLI_JOB_REQUEST_H_
+
+#include <cstdint>
+#include <string>
+
+#include "CLI/CLI.hpp"
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "autotp/v1/job.pb.h"
+
+namespace autotp::cli {
+
+// Fields bear the names of the flags (and of the keys of a job file).
+struct JobRequest {
+  std::string model;
+  std::string data;
+  std::string config;
+  int slots = 1;
+  int64_t sequence_length = 0;
+  int64_t max_steps = 0;
+  std::string output;
+  uint64_t seed = 0;
+  bool no_shuffle = false;
+  std::string token_dtype;             // "", u16, u32
+  std::string init = "pretrained";     // pretrained, random
+  int64_t checkpoint_every = 0;
+  int keep_checkpoints = 0;
+  bool resume = false;
+  std::string export_dtype;            // "", fp32, bf16, fp16
+  int max_restarts = 0;
+};
+
+// Adds the flags to `command`; `output_flag` names the output folder's.
+// `required`: those without which there is no job (false where a job file may
+// give them).
+void AddJobFlags(CLI::App& command, JobRequest& request,
+                 const std::string& output_flag, bool required);
+
+// Fills `request` from a JSON file whose keys are the flags' names with
+// underscores. INVALID_ARGUMENT naming the file and the key.
+absl::Status ReadJobFile(const std::string& path, JobRequest& request);
+
+// Reads the config file and makes every path absolute.
+// INVALID_ARGUMENT naming what is missing.
+absl::StatusOr<v1::JobSpec> ToJobSpec(const JobRequest& request);
+
+}  // namespace autotp::cli
+
+#endif  // AUTOTP_CLIENT_CLI_JOB_REQUEST_H_
