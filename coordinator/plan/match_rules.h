@@ -1,0 +1,35 @@
+// match_rules.h -- rules meet the parameters of a program.
+//
+// Only weights of linears and embeddings are matched, by their Hugging Face
+// names; a linear's bias follows its weight, and norms the values that they
+// scale. Weights that no rule matches stay whole, but for embedding and head,
+// which are cut over the vocabulary.
+#ifndef AUTOTP_COORDINATOR_PLAN_MATCH_RULES_H_
+#define AUTOTP_COORDINATOR_PLAN_MATCH_RULES_H_
+
+#include <map>
+#include <string>
+
+#include "coordinator/config/diagnostics.h"
+#include "coordinator/partition/partition.h"
+#include "coordinator/plan/rule.h"
+#include "coordinator/program/program.h"
+
+namespace autotp::plan {
+
+struct Placement {
+  partition::ParameterRequest request;
+  std::string rule;    // the pattern that matched; empty: none
+  std::string reason;  // why it is so
+};
+
+// One entry per parameter. Reports RULE_MATCHES_NOTHING and NOTHING_MATCHES
+// (warnings), STRICT_MODE_UNMATCHED and SHAPE_NOT_SUPPORTED (errors).
+std::map<std::string, Placement> MatchRules(const RuleSet& rules,
+                                            const program::Program& program,
+                                            const std::string& model_type,
+                                            config::Diagnostics* diagnostics);
+
+}  // namespace autotp::plan
+
+#endif  // AUTOTP_COORDINATOR_PLAN_MATCH_RULES_H_
