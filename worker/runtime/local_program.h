@@ -1,0 +1,66 @@
+// local_program.h -- runs one rank's local program, forward and backward.
+//
+// Flow: v1::Program -> Compile() -> the trainer calls Run() once per
+// micro-step -> loss; gradients are in the ParameterStore.
+//
+// Nodes run in program order. A value is freed after its last use, unless an
+// operation keeps it for its backward; gradients likewise. Parameter
+// gradients are written by the operations straight into the store, which is
+// told as soon as each is complete.
+//
+// Number types: activations and weights in the compute type, all arithmetic
+// and all parameter gradients in fp32. With kBFloat16 the weights are what
+// the store holds in bf16, and every value is rounded when it is stored.
+//
+// Threading: one thread at a time; operations use ATen's intra-op threads.
+#ifndef AUTOTP_WORKER_RUNTIME_LOCAL_PROGRAM_H_
+#define AUTOTP_WORKER_RUNTIME_LOCAL_PROGRAM_H_
+
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/types/span.h"
+#include "autotp/v1/program.pb.h"
+#include "worker/collective/communicator.h"
+#include "worker/runtime/parameter_store.h"
+
+namespace autotp::runtime {
+
+enum class ComputeType { kFloat32, kBFloat16 };
+
+struct CompileOptions {
+  ComputeType compute_type = ComputeType::kFloat32;
+  // The tensor-parallel group; null: a world of one, where collectives are
+  // the identity. Outlives the program.
+  collective::Communicator* tensor_group = nullptr;
+};
+
+class LocalProgram {
+ public:
+  // INVALID_ARGUMENT naming the node: an unknown operation, a missing or
+  // malformed attribute, values out of order.
+  static absl::StatusOr<std::unique_ptr<LocalProgram>> Compile(
+      const v1::Program& program, const CompileOptions& options);
+  ~LocalProgram();
+
+  // Elements of each parameter's local shape, in program order.
+  const std::vector<int64_t>& parameter_sizes() const;
+
+  // One micro-step. `inputs`: one pointer per program input, int64, in the
+  // input's shape. Gradients of loss * gradient_factor go to `store`. Returns
+  // the loss. Errors of the tensor group; RESOURCE_EXHAUSTED out of memory.
+  absl::StatusOr<float> Run(absl::Span<const int64_t* const> inputs,
+                            double gradient_factor, ParameterStore& store);
+
+ private:
+  class Executor;
+  explicit LocalProgram(std::unique_ptr<Executor> executor);
+  std::unique_ptr<Executor> executor_;
+};
+
+}  // namespace autotp::runtime
+
+#endif  // AUTOTP_WORKER_RUNTIME_LOCAL_PROGRAM_H_

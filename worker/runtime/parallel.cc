@@ -1,0 +1,28 @@
+#include "worker/runtime/parallel.h"
+
+#include <ATen/Parallel.h>
+
+#include <algorithm>
+
+namespace autotp::runtime {
+
+void ParallelFor(int64_t count, int64_t grain,
+                 absl::FunctionRef<void(int64_t, int64_t)> body) {
+  if (count <= 0) return;
+  const int64_t most = count / std::max<int64_t>(1, grain);
+  const int64_t pieces =
+      std::clamp<int64_t>(at::get_num_threads(), 1, std::max<int64_t>(1, most));
+  if (pieces == 1 || at::in_parallel_region()) {
+    body(0, count);
+    return;
+  }
+#pragma omp parallel for num_threads(static_cast <int>(pieces)) \
+    schedule(static, 1)
+  for (int64_t piece = 0; piece < pieces; ++piece) {
+    body(count * piece / pieces, count * (piece + 1) / pieces);
+  }
+}
+
+void SetThreads(int threads) { at::set_num_threads(std::max(1, threads)); }
+
+}  // namespace autotp::runtime
