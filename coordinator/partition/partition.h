@@ -48,10 +48,10 @@ struct CutClass {
 };
 
 struct ParameterCut {
-  int dim = -1;                                // -1: whole
-  std::vector<program::Intervals> ranks;       // [tp rank], if cut
-  std::vector<int64_t> blocks;                 // lengths cut separately
-  int cut_class = -1;                          // index into classes
+  int dim = -1;                           // -1: whole
+  std::vector<program::Intervals> ranks;  // [tp rank], if cut
+  std::vector<int64_t> blocks;            // lengths cut separately
+  int cut_class = -1;                     // index into classes
   bool partial_gradient = false;
   std::string reason;
 };

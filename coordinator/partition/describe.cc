@@ -1,0 +1,304 @@
+#include "coordinator/partition/describe.h"
+
+#include <algorithm>
+#include <cctype>
+#include <map>
+#include <tuple>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "absl/strings/str_split.h"
+#include "coordinator/program/shape_rules.h"
+
+namespace autotp::partition {
+
+using program::ElementCount;
+using program::Operation;
+using program::Program;
+
+namespace {
+
+using Verdict = GroupDecision::Verdict;
+using Cause = ParameterDecision::Cause;
+
+constexpr int64_t kNumbersPerTokenOfLoss = 3;
+
+// "layers.3.mlp" and "layers.4.mlp" are one name for people: "layers.*.mlp".
+std::string WithoutLayer(const std::string& name) {
+  std::vector<std::string> parts = absl::StrSplit(name, '.');
+  for (std::string& part : parts) {
+    if (!part.empty() && std::all_of(part.begin(), part.end(), [](char c) {
+          return std::isdigit(static_cast<unsigned char>(c)) != 0;
+        }))
+      part = "*";
+  }
+  return absl::StrJoin(parts, ".");
+}
+
+const Obstacle* FewHeads(const CutGroup& group) {
+  for (const Obstacle& obstacle : group.obstacles)
+    if (obstacle.kind == Obstacle::Kind::kFewHeads) return &obstacle;
+  return nullptr;
+}
+
+std::string Plural(int64_t count, const std::string& unit) {
+  return absl::StrCat(count, " ", unit, count == 1 ? "" : "s");
+}
+
+std::string Split(const CutClass& cut) {
+  return absl::StrCat(cut.name, ": ", Plural(cut.units, cut.unit), " = ",
+                      absl::StrJoin(cut.units_per_rank, " + "));
+}
+
+class Describer {
+ public:
+  Describer(const Program& program, const Axes& axes,
+            const CutGroups& cut_groups, const Choice& choice,
+            const SpmdProgram& spmd, Partitioned* result)
+      : program_(program),
+        axes_(axes),
+        cut_groups_(cut_groups),
+        groups_(cut_groups.groups()),
+        choice_(choice),
+        spmd_(spmd),
+        result_(*result),
+        class_of_(groups_.size(), -1) {}
+
+  void Run() {
+    for (size_t g = 0; g < groups_.size(); ++g)
+      if (IsTold(static_cast<int>(g))) AddClass(static_cast<int>(g));
+    for (const SpmdParameter& parameter : spmd_.parameters)
+      AddParameter(parameter);
+    for (const SpmdNode& node : spmd_.nodes) AddCollective(node);
+  }
+
+ private:
+  // Classes without weights mean nothing to people.
+  bool IsTold(int g) const {
+    for (const GroupMember& member : groups_[g].members) {
+      if (choice_.groups[g].verdict == Verdict::kCut ||
+          program_.parameters[member.parameter].shape.size() >= 2)
+        return true;
+    }
+    return false;
+  }
+
+  std::string NameOf(int g) const {
+    const CutGroup& group = groups_[g];
+    if (group.has_vocabulary) return "vocabulary";
+    if (group.has_query_heads) return "attention";
+    if (group.has_key_heads) return "keys and values";
+    if (group.has_activation) return "mlp";
+    if (group.members.empty()) return "activations";
+    return WithoutLayer(program_.parameters[group.members[0].parameter].name);
+  }
+
+  std::string UnitOf(int g) const {
+    const CutGroup& group = groups_[g];
+    if (group.has_vocabulary) return "row";
+    if (group.has_key_heads && group.units != group.query_heads)
+      return "KV group";
+    if (group.has_query_heads) return "head";
+    return "column";
+  }
+
+  std::string ReasonOf(int g) const {
+    const CutGroup& group = groups_[g];
+    const GroupDecision& decision = choice_.groups[g];
+    switch (decision.verdict) {
+      case Verdict::kCut: {
+        if (decision.by_rule) return "cut by rule";
+        double spread = 0;
+        for (const GroupMember& member : group.members)
+          spread += member.elements;
+        return absl::StrCat("spreads ", static_cast<int64_t>(spread),
+                            " weights for ", static_cast<int64_t>(group.cost),
+                            " numbers sent per token");
+      }
+      case Verdict::kObstacle:
+        return ObstacleText(group);
+      case Verdict::kTooFewUnits:
+        return absl::StrCat("only ", Plural(group.units, UnitOf(g)), " for ",
+                            spmd_.ranks, " ranks");
+      case Verdict::kClash:
+        return absl::StrCat("a value would be cut in two dimensions, and ",
+                            NameOf(decision.other), " is worth more");
+      case Verdict::kWholeByRule:
+        return "whole by rule";
+      case Verdict::kNoBenefit:
+        break;
+    }
+    return "cutting it would spread no weights";
+  }
+
+  std::string ObstacleText(const CutGroup& group) const {
+    if (const Obstacle* few = FewHeads(group))
+      return absl::StrCat(
+          Plural(few->number, group.has_query_heads ? "head" : "KV group"),
+          " for ", spmd_.ranks, " ranks: whole on every rank");
+    const Obstacle& obstacle = group.obstacles[0];
+    switch (obstacle.kind) {
+      case Obstacle::Kind::kOperation:
+        return absl::StrCat(
+            OperationName(program_.nodes[obstacle.node].operation),
+            " needs it whole");
+      case Obstacle::Kind::kReshape:
+        return "a reshape mixes it with other dimensions";
+      default:
+        return "slices or concatenations of it do not line up";
+    }
+  }
+
+  void AddClass(int g) {
+    CutClass entry;
+    entry.name = NameOf(g);
+    entry.unit = UnitOf(g);
+    entry.units = groups_[g].units;
+    if (const Obstacle* few = FewHeads(groups_[g])) {
+      entry.units = few->number;
+      entry.unit = groups_[g].has_query_heads ? "head" : "KV group";
+    }
+    if (choice_.groups[g].verdict == Verdict::kCut)
+      entry.units_per_rank = SpreadUnits(entry.units, spmd_.ranks);
+    entry.reason = ReasonOf(g);
+    const auto [at, is_new] =
+        index_.emplace(std::tuple(entry.name, entry.unit, entry.units,
+                                  entry.units_per_rank, entry.reason),
+                       static_cast<int>(result_.classes.size()));
+    if (is_new) result_.classes.push_back(std::move(entry));
+    class_of_[g] = at->second;
+    for (const GroupMember& member : groups_[g].members) {
+      const auto pair =
+          std::pair(program_.parameters[member.parameter].name, member.dim);
+      auto& members = result_.classes[at->second].members;
+      if (members.empty() || members.back() != pair) members.push_back(pair);
+    }
+  }
+
+  absl::Span<const Block> BlocksOf(int p, int d) const {
+    return cut_groups_.BlocksOf(axes_.DimOf(program_.parameters[p].value, d));
+  }
+
+  // Why no group cuts it: the dimension that came closest speaks.
+  std::string WholeReason(int p) const {
+    int best = -1;
+    int best_rank = -1;
+    const auto rank = [this](int g) {
+      switch (choice_.groups[g].verdict) {
+        case Verdict::kClash:
+        case Verdict::kTooFewUnits:
+          return 3;
+        case Verdict::kWholeByRule:
+          return 2;
+        case Verdict::kObstacle:
+          return FewHeads(groups_[g]) != nullptr ? 3 : 1;
+        default:
+          return 0;
+      }
+    };
+    const int dims = static_cast<int>(program_.parameters[p].shape.size());
+    for (int d = 0; d < dims; ++d) {
+      for (const Block& block : BlocksOf(p, d)) {
+        if (rank(block.group) <= best_rank) continue;
+        best = block.group;
+        best_rank = rank(block.group);
+      }
+    }
+    if (best < 0) return "a scalar";
+    if (choice_.groups[best].verdict == Verdict::kCut)
+      return "used only beside what is cut";
+    return ReasonOf(best);
+  }
+
+  std::string ReasonOfParameter(int p, const ParameterDecision& decision,
+                                int cut_class) const {
+    switch (decision.cause) {
+      case Cause::kGroup:
+        return Split(result_.classes[cut_class]);
+      case Cause::kRule:
+        if (decision.cut.dim < 0) return "whole by rule";
+        if (!decision.by_units)
+          return "cut by rule, evenly: the program gives no units";
+        if (cut_class >= 0 &&
+            !result_.classes[cut_class].units_per_rank.empty())
+          return absl::StrCat("cut by rule; ",
+                              Split(result_.classes[cut_class]));
+        return "cut by rule, by the units of the program";
+      case Cause::kRuleFewHeads:
+        return absl::StrCat("whole although a rule cuts it: ", decision.number,
+                            " heads for ", spmd_.ranks, " ranks");
+      case Cause::kNone:
+        break;
+    }
+    return WholeReason(p);
+  }
+
+  void AddParameter(const SpmdParameter& parameter) {
+    const int p = parameter.source;
+    const ParameterDecision& decision = choice_.parameters[p];
+    ParameterCut cut;
+    cut.dim = decision.cut.dim;
+    cut.partial_gradient = parameter.partial_gradient;
+    if (cut.dim >= 0) {
+      cut.ranks = *decision.cut.ranks;
+      if (decision.by_units) {
+        const absl::Span<const Block> blocks = BlocksOf(p, cut.dim);
+        for (const Block& block : blocks)
+          cut.blocks.push_back(block.end - block.begin);
+        cut.cut_class = class_of_[blocks[0].group];
+      } else {
+        cut.blocks = {program_.parameters[p].shape[cut.dim]};
+      }
+    }
+    cut.reason = ReasonOfParameter(p, decision, cut.cut_class);
+    if (cut.partial_gradient)
+      absl::StrAppend(&cut.reason, "; its gradient is summed over the ranks");
+    result_.parameters.emplace(program_.parameters[p].name, std::move(cut));
+  }
+
+  void AddCollective(const SpmdNode& node) {
+    CollectiveUse use;
+    use.operation = node.operation;
+    use.scope = node.scope;
+    use.reason = node.reason;
+    switch (node.operation) {
+      case Operation::kCopy:
+      case Operation::kAllReduce:
+      case Operation::kAllGather:
+        use.elements = ElementCount(spmd_.values[node.inputs[0]].shape);
+        break;
+      case Operation::kCrossEntropy:
+        if (node.range.empty()) return;
+        use.elements = kNumbersPerTokenOfLoss *
+                       ElementCount(spmd_.values[node.inputs[1]].shape);
+        break;
+      default:
+        return;
+    }
+    result_.collectives.push_back(std::move(use));
+  }
+
+  const Program& program_;
+  const Axes& axes_;
+  const CutGroups& cut_groups_;
+  const std::vector<CutGroup>& groups_;
+  const Choice& choice_;
+  const SpmdProgram& spmd_;
+  Partitioned& result_;
+  std::vector<int> class_of_;  // [group]; -1: not told
+  std::map<std::tuple<std::string, std::string, int64_t, std::vector<int64_t>,
+                      std::string>,
+           int>
+      index_;
+};
+
+}  // namespace
+
+void Describe(const Program& program, const Axes& axes,
+              const CutGroups& cut_groups, const Choice& choice,
+              const SpmdProgram& spmd, Partitioned* result) {
+  Describer(program, axes, cut_groups, choice, spmd, result).Run();
+}
+
+}  // namespace autotp::partition

@@ -1,0 +1,156 @@
+#include "coordinator/partition/placement_rules.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/strings/string_view.h"
+
+namespace autotp::partition {
+
+using program::kNoValue;
+using program::Node;
+using program::Operation;
+using program::Program;
+
+namespace {
+
+// "..." stands for any leading dimensions, aligned at their right end.
+struct TableRow {
+  Operation operation;
+  absl::string_view inputs;
+  absl::string_view output;
+  absl::string_view blocked = "";
+  absl::string_view summed = "";
+  int after_sum = -1;
+};
+
+constexpr TableRow kTable[] = {
+    {Operation::kEmbedding, "vh,...", "...h", "", "v"},
+    {Operation::kLinear, "...k,nk,n", "...n", "", "k", 2},
+    {Operation::kRmsNorm, "...c,c", "...c", "c"},
+    {Operation::kLayerNorm, "...c,c,c", "...c", "c"},
+    {Operation::kRotary, "bhtd,td,td", "bhtd", "d"},
+    {Operation::kAttention, "bhtd,bhsd,bhsd", "bhtd", "tsd"},
+    {Operation::kActivation, "...", "..."},
+    {Operation::kGatedActivation, "...,...", "..."},
+    {Operation::kAdd, "...,...", "..."},
+    {Operation::kMul, "...,...", "..."},
+    {Operation::kScale, "...", "..."},
+    {Operation::kCrossEntropy, "btv,bt", "", "bt", "v"},
+};
+
+constexpr int kFirstLeading = 32;  // labels of "...", from the right
+constexpr int kMostLeading = 32;
+constexpr absl::string_view kEllipsis = "...";
+
+uint64_t Bits(absl::string_view letters) {
+  uint64_t bits = 0;
+  for (char letter : letters) bits |= uint64_t{1} << (letter - 'a');
+  return bits;
+}
+
+std::vector<DimLabel> Labels(absl::string_view text, size_t rank) {
+  std::vector<DimLabel> labels;
+  if (text.substr(0, kEllipsis.size()) == kEllipsis) {
+    text.remove_prefix(kEllipsis.size());
+    const int leading = static_cast<int>(rank - text.size());
+    for (int i = leading - 1; i >= 0; --i) {
+      labels.push_back({i < kMostLeading ? kFirstLeading + i : kNoLabel});
+    }
+  }
+  for (char letter : text) labels.push_back({letter - 'a'});
+  return labels;
+}
+
+std::vector<DimLabel> NumberedLabels(size_t rank) {
+  std::vector<DimLabel> labels(rank);
+  for (size_t d = 0; d < rank && d < kMostLeading; ++d)
+    labels[d].label = static_cast<int>(d);
+  return labels;
+}
+
+// An input's dimension that is shorter than the output's is repeated: heads in
+// groups, or, with one position, all of it for all (no label).
+void MarkRepeats(const Program& program, const Node& node,
+                 PlacementRule* rule) {
+  const std::vector<int64_t>& out = program.values[node.outputs[0]].shape;
+  for (size_t i = 0; i < node.inputs.size(); ++i) {
+    if (node.inputs[i] == kNoValue) continue;
+    const std::vector<int64_t>& in = program.values[node.inputs[i]].shape;
+    for (size_t d = 0; d < in.size(); ++d) {
+      DimLabel& mine = rule->inputs[i][d];
+      for (size_t e = 0; e < out.size(); ++e) {
+        if (mine.label == kNoLabel || rule->output[e].label != mine.label ||
+            in[d] == out[e])
+          continue;
+        if (in[d] <= 1)
+          mine.label = kNoLabel;
+        else
+          mine.repeat = out[e] / in[d];
+      }
+    }
+  }
+}
+
+PlacementRule FromTable(const Program& program, const Node& node,
+                        const TableRow& row) {
+  PlacementRule rule;
+  absl::string_view rest = row.inputs;
+  for (program::ValueId input : node.inputs) {
+    const size_t comma = std::min(rest.find(','), rest.size());
+    const absl::string_view text = rest.substr(0, comma);
+    rest.remove_prefix(std::min(comma + 1, rest.size()));
+    rule.inputs.push_back(
+        input == kNoValue ? std::vector<DimLabel>{}
+                          : Labels(text, program.values[input].shape.size()));
+  }
+  rule.output =
+      Labels(row.output, program.values[node.outputs[0]].shape.size());
+  rule.blocked = Bits(row.blocked);
+  rule.summed = Bits(row.summed);
+  rule.after_sum = row.after_sum;
+  MarkRepeats(program, node, &rule);
+  return rule;
+}
+
+// All dimensions but the one that is sliced or joined.
+PlacementRule AllBut(const Program& program, const Node& node, int64_t dim) {
+  PlacementRule rule;
+  const size_t rank = program.values[node.outputs[0]].shape.size();
+  rule.output = NumberedLabels(rank);
+  if (node.inputs.size() != 1 || program.values[node.inputs[0]].shape !=
+                                     program.values[node.outputs[0]].shape)
+    rule.output[dim].label = kNoLabel;
+  rule.inputs.assign(node.inputs.size(), rule.output);
+  return rule;
+}
+
+}  // namespace
+
+PlacementRule RuleOf(const Program& program, const Node& node) {
+  for (const TableRow& row : kTable)
+    if (row.operation == node.operation) return FromTable(program, node, row);
+  PlacementRule rule;
+  switch (node.operation) {
+    case Operation::kTranspose: {
+      rule.output =
+          NumberedLabels(program.values[node.outputs[0]].shape.size());
+      rule.inputs = {rule.output};
+      std::swap(rule.output[IntegerOf(node, "a")],
+                rule.output[IntegerOf(node, "b")]);
+      return rule;
+    }
+    case Operation::kSlice:
+    case Operation::kConcat:
+      return AllBut(program, node, IntegerOf(node, "dim"));
+    default:
+      for (program::ValueId input : node.inputs)
+        rule.inputs.emplace_back(
+            input == kNoValue ? 0 : program.values[input].shape.size());
+      if (!node.outputs.empty())
+        rule.output.resize(program.values[node.outputs[0]].shape.size());
+      return rule;
+  }
+}
+
+}  // namespace autotp::partition
