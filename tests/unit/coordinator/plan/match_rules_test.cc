@@ -1,0 +1,178 @@
+#include "coordinator/plan/match_rules.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "tests/unit/coordinator/plan/plan_testing.h"
+
+namespace autotp::plan {
+namespace {
+
+using ::testing::Contains;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+using ::testing::Not;
+
+constexpr auto kColumn = config::PartitionType::kColumn;
+constexpr auto kRow = config::PartitionType::kRow;
+constexpr auto kSkip = config::PartitionType::kSkip;
+
+constexpr char kQ[] = "model.layers.0.self_attn.q_proj.weight";
+constexpr char kQBias[] = "model.layers.0.self_attn.q_proj.bias";
+constexpr char kO[] = "model.layers.0.self_attn.o_proj.weight";
+constexpr char kOBias[] = "model.layers.0.self_attn.o_proj.bias";
+constexpr char kDown[] = "model.layers.0.mlp.down_proj.weight";
+constexpr char kNorm[] = "model.layers.0.input_layernorm.weight";
+constexpr char kEmbedding[] = "model.embed_tokens.weight";
+constexpr char kHead[] = "lm_head.weight";
+
+TEST(MatchRulesTest, PresetOnLlamaNames) {
+  config::TensorParallelRequest request = AtSize(2);
+  request.preset_model = {"LLaMA", {}};
+  const Placed placed = PlaceAll(request);
+  EXPECT_EQ(placed.How(kQ), "column");
+  EXPECT_EQ(placed.How(kQBias), "column");  // follows its weight
+  EXPECT_EQ(placed.How("model.layers.0.self_attn.k_proj.weight"), "column");
+  EXPECT_EQ(placed.How(kO), "row");
+  EXPECT_EQ(placed.How(kOBias), "whole");  // added once, after the sum
+  EXPECT_EQ(placed.How("model.layers.0.mlp.gate_proj.weight"), "column");
+  EXPECT_EQ(placed.How(kDown), "row");
+  EXPECT_EQ(placed.How(kNorm), "auto");
+  EXPECT_EQ(placed.How(kEmbedding), "auto");
+  EXPECT_EQ(placed.How(kHead), "auto");
+  EXPECT_THAT(placed.Reasons(), ElementsAre("VOCABULARY_PARALLEL"));
+  EXPECT_EQ(placed.by_name.at(kO).rule, R"(.*\.self_attn\.o_proj\.weight$)");
+  EXPECT_EQ(placed.by_name.at(kO).reason, "preset llama: row");
+}
+
+TEST(MatchRulesTest, VocabularyStaysWholeWhereAsked) {
+  config::TensorParallelRequest request = AtSize(2);
+  request.preset_model = {"llama", {}};
+  request.vocabulary_parallel = false;
+  const Placed placed = PlaceAll(request);
+  EXPECT_EQ(placed.How(kEmbedding), "whole");
+  EXPECT_EQ(placed.How(kHead), "whole");
+}
+
+TEST(MatchRulesTest, BuiltInPlanCutsTheVocabulary) {
+  for (const bool tied : {false, true}) {
+    const Placed placed = PlaceAll(AtSize(2), TinyLlama(tied));
+    EXPECT_EQ(placed.How(kQ), "column");
+    EXPECT_EQ(placed.How(kO), "row");
+    EXPECT_EQ(placed.How(kEmbedding), "column") << tied;
+    EXPECT_EQ(placed.How(kHead), tied ? "absent" : "column");
+    EXPECT_THAT(placed.Reasons(), IsEmpty());
+  }
+}
+
+TEST(MatchRulesTest, FirstMatchWinsAndOursComeBeforeThePreset) {
+  config::TensorParallelRequest request =
+      WithSpecs({Spec(".*down_proj", kSkip), Spec(".*proj", kColumn)});
+  const Placed custom = PlaceAll(request);
+  EXPECT_EQ(custom.How(kDown), "whole");
+  EXPECT_EQ(custom.How(kO), "column");
+
+  request = WithSpecs({Spec(".*down_proj", kSkip)});
+  request.preset_model = {"llama", {}};
+  const Placed both = PlaceAll(request);
+  EXPECT_EQ(both.How(kDown), "whole");
+  EXPECT_EQ(both.How(kO), "row");
+  EXPECT_EQ(both.by_name.at(kDown).reason, "partition_config spec 0: whole");
+}
+
+TEST(MatchRulesTest, TheWholeNameIsMatchedFromItsStart) {
+  const Placed placed =
+      PlaceAll(WithSpecs({Spec("self_attn", kColumn),
+                          Spec("model.*q_proj.weight$", kColumn)}));
+  EXPECT_EQ(placed.How(kQ), "column");
+  EXPECT_EQ(placed.How(kO), "whole");
+  EXPECT_THAT(placed.Reasons(), Contains("RULE_MATCHES_NOTHING"));
+}
+
+TEST(MatchRulesTest, RulesThatMatchNothingAreReported) {
+  const Placed nothing = PlaceAll(WithSpecs({Spec("decoder", kColumn)}));
+  EXPECT_THAT(nothing.Reasons(), Contains("RULE_MATCHES_NOTHING"));
+  EXPECT_THAT(nothing.Reasons(), Contains("NOTHING_MATCHES"));
+  EXPECT_FALSE(nothing.diagnostics.has_error());
+
+  const Placed shadowed = PlaceAll(
+      WithSpecs({Spec(".*proj", kColumn), Spec(".*q_proj", kColumn)}));
+  ASSERT_THAT(shadowed.Reasons(), Contains("RULE_MATCHES_NOTHING"));
+  EXPECT_THAT(shadowed.Reasons(), Not(Contains("NOTHING_MATCHES")));
+
+  config::TensorParallelRequest empty = WithSpecs({});
+  EXPECT_THAT(PlaceAll(empty).Reasons(), Contains("NOTHING_MATCHES"));
+}
+
+TEST(MatchRulesTest, ModelTypesFilter) {
+  config::LayerSpec other = Spec(".*q_proj", kColumn);
+  other.model_types = {"bloom"};
+  config::LayerSpec ours = Spec(".*q_proj", kRow);
+  ours.model_types = {"llama", "bloom"};
+  const Placed placed = PlaceAll(WithSpecs({other, ours}));
+  EXPECT_EQ(placed.How(kQ), "row");
+  ASSERT_EQ(placed.diagnostics.all().size(), 2u);
+  EXPECT_THAT(placed.diagnostics.all()[1].message(),
+              HasSubstr("is for model types bloom; this is llama"));
+}
+
+TEST(MatchRulesTest, StrictModeNamesTheUnmatched) {
+  config::TensorParallelRequest request =
+      WithSpecs({Spec(".*layers.*proj", kColumn)});
+  request.partition_config->strict_mode = true;
+  const Placed placed = PlaceAll(request);
+  ASSERT_TRUE(placed.diagnostics.has_error());
+  EXPECT_EQ(placed.diagnostics.all()[0].reason(), "STRICT_MODE_UNMATCHED");
+  // As in DeepSpeed the head counts, the embedding does not.
+  EXPECT_EQ(placed.diagnostics.all()[0].message(),
+            "strict_mode: no rule matches lm_head.weight");
+  request = WithSpecs({Spec(".*proj", kColumn), Spec("lm_head", kColumn)});
+  request.partition_config->strict_mode = true;
+  EXPECT_FALSE(PlaceAll(request).diagnostics.has_error());
+}
+
+TEST(MatchRulesTest, EmbeddingsAreCutOverTheirWidthAsInDeepSpeed) {
+  const Placed placed = PlaceAll(WithSpecs({Spec(".*embed", kColumn)}));
+  EXPECT_EQ(placed.How(kEmbedding), "row");  // dimension 1
+  const Placed head =
+      PlaceAll(WithSpecs({Spec("lm_head", kColumn)}), TinyLlama(true));
+  EXPECT_EQ(head.How(kEmbedding), "column");  // by the head's name: its rows
+}
+
+TEST(MatchRulesTest, ShapesThatSayNoMoreThanThePlainCut) {
+  struct Case {
+    std::vector<config::ShapeEntry> shape;
+    bool accepted;
+  };
+  for (const Case& c : std::vector<Case>{
+           {{int64_t{-1}, int64_t{-1}}, true},
+           {{int64_t{1}, int64_t{8}}, true},
+           {{std::vector<int64_t>{8}, int64_t{-1}}, true},
+           {{int64_t{2}, int64_t{-1}}, false},
+           {{std::vector<int64_t>{4, 4}, int64_t{-1}}, false},
+           {{int64_t{-1}, int64_t{7}}, false},
+           {{int64_t{2}, int64_t{-1}, int64_t{8}}, false}}) {
+    config::LayerSpec spec = Spec(".*q_proj", kColumn);
+    spec.shape = c.shape;
+    const Placed placed = PlaceAll(WithSpecs({spec}));
+    EXPECT_EQ(placed.diagnostics.has_error(), !c.accepted)
+        << testing::PrintToString(placed.Reasons());
+    if (!c.accepted) {
+      EXPECT_THAT(placed.Reasons(), Contains("SHAPE_NOT_SUPPORTED"));
+    }
+  }
+}
+
+TEST(MatchRulesTest, HeuristicsAndSizeOneLeaveAllOpen) {
+  for (const int64_t size : {1, 2}) {
+    const Placed placed =
+        PlaceAll(AtSize(size), TinyLlama(), {"stablelm", {}, ""});
+    EXPECT_EQ(placed.How(kQ), "auto");
+    EXPECT_EQ(placed.How(kNorm), "auto");
+    EXPECT_THAT(placed.Reasons(), IsEmpty());
+  }
+}
+
+}  // namespace
+}  // namespace autotp::plan
