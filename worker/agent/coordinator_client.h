@@ -1,0 +1,116 @@
+// coordinator_client.h -- calls to the coordinator whose answers come back on
+// the event loop.
+//
+// Flow: session.h -> gRPC's threads -> EventLoop::Post() -> `done`. gRPC's
+// callbacks do nothing but post.
+//
+// Threading: loop thread; the destructor cancels what is under way and waits
+// until gRPC has let go of it.
+#ifndef AUTOTP_WORKER_AGENT_COORDINATOR_CLIENT_H_
+#define AUTOTP_WORKER_AGENT_COORDINATOR_CLIENT_H_
+
+#include <grpcpp/grpcpp.h>
+
+#include <condition_variable>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <set>
+#include <string>
+#include <utility>
+
+#include "absl/status/statusor.h"
+#include "absl/time/clock.h"
+#include "absl/time/time.h"
+#include "autotp/v1/rendezvous_service.grpc.pb.h"
+#include "autotp/v1/worker_service.grpc.pb.h"
+#include "proto/support/grpc_status.h"
+#include "worker/agent/event_loop.h"
+
+namespace autotp::agent {
+
+// `address`: "host:port" or "unix:/path". Connects when first used.
+std::shared_ptr<grpc::Channel> OpenChannel(const std::string& address);
+
+class CoordinatorClient {
+ public:
+  template <typename Response>
+  using Done = std::function<void(absl::StatusOr<Response>)>;
+
+  CoordinatorClient(EventLoop& loop, std::shared_ptr<grpc::Channel> channel);
+  ~CoordinatorClient();
+
+  v1::WorkerService::Stub::async* worker() { return worker_->async(); }
+  v1::RendezvousService::Stub::async* rendezvous() {
+    return rendezvous_->async();
+  }
+
+  // One call of `stub`, e.g. (worker(), &...::Heartbeat, request, ...).
+  template <typename Stub, typename Request, typename Response>
+  void Call(Stub* stub,
+            void (Stub::*method)(grpc::ClientContext*, const Request*,
+                                 Response*, std::function<void(grpc::Status)>),
+            const Request& request, absl::Duration timeout,
+            Done<Response> done);
+
+  // A running WatchAssignment; `on_end` follows the last assignment.
+  class Watch {
+   public:
+    virtual ~Watch() = default;
+    virtual void Cancel() = 0;
+  };
+  std::shared_ptr<Watch> WatchAssignment(
+      const v1::WatchAssignmentRequest& request,
+      std::function<void(v1::Assignment)> on_assignment,
+      std::function<void(absl::Status)> on_end);
+
+ private:
+  class WatchReactor;
+  // What gRPC holds on to until its last callback.
+  struct UnderWay {
+    grpc::ClientContext context;
+    virtual ~UnderWay() = default;
+  };
+
+  void Add(std::shared_ptr<UnderWay> call);
+  void Remove(const std::shared_ptr<UnderWay>& call);
+
+  EventLoop& loop_;
+  const std::unique_ptr<v1::WorkerService::Stub> worker_;
+  const std::unique_ptr<v1::RendezvousService::Stub> rendezvous_;
+
+  std::mutex mutex_;
+  std::condition_variable removed_;
+  std::set<std::shared_ptr<UnderWay>> under_way_;  // guarded by mutex_
+};
+
+template <typename Stub, typename Request, typename Response>
+void CoordinatorClient::Call(
+    Stub* stub,
+    void (Stub::*method)(grpc::ClientContext*, const Request*, Response*,
+                         std::function<void(grpc::Status)>),
+    const Request& request, absl::Duration timeout, Done<Response> done) {
+  struct Unary final : UnderWay {
+    Request request;
+    Response response;
+  };
+  auto call = std::make_shared<Unary>();
+  call->request = request;
+  call->context.set_deadline(absl::ToChronoTime(absl::Now() + timeout));
+  Add(call);
+  (stub->*method)(&call->context, &call->request, &call->response,
+                  [this, call, done = std::move(done)](grpc::Status status) {
+                    loop_.Post([call, done, status] {
+                      if (status.ok()) {
+                        done(std::move(call->response));
+                      } else {
+                        done(FromGrpcStatus(status));
+                      }
+                    });
+                    Remove(call);
+                  });
+}
+
+}  // namespace autotp::agent
+
+#endif  // AUTOTP_WORKER_AGENT_COORDINATOR_CLIENT_H_
