@@ -24,7 +24,14 @@
 
 namespace autotp::collective {
 
-enum class ElementType { kFloat32, kBFloat16, kFloat16, kFloat64, kInt64, kByte };
+enum class ElementType {
+  kFloat32,
+  kBFloat16,
+  kFloat16,
+  kFloat64,
+  kInt64,
+  kByte
+};
 
 enum class Reduction { kSum, kMax };
 

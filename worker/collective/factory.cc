@@ -57,8 +57,7 @@ absl::StatusOr<std::unique_ptr<Communicator>> Create(
     case v1::ProcessGroup::BACKEND_GLOO:
     case v1::ProcessGroup::BACKEND_NCCL:
       return absl::UnimplementedError(absl::StrCat(
-          "this build lacks ",
-          v1::ProcessGroup::Backend_Name(group.backend()),
+          "this build lacks ", v1::ProcessGroup::Backend_Name(group.backend()),
           "; keep the group's ranks on one host and on CPU slots"));
     default:
       return absl::InvalidArgumentError(

@@ -42,8 +42,8 @@ struct Float16 {
     const uint32_t magnitude = x & 0x7fff;
     // As an fp32 number with the exponent 112 too small; the product with
     // 2^112 is exact and gives subnormals their leading one.
-    const float scaled =
-        std::bit_cast<float>(magnitude << 13) * std::bit_cast<float>(0x77800000u);
+    const float scaled = std::bit_cast<float>(magnitude << 13) *
+                         std::bit_cast<float>(0x77800000u);
     const uint32_t finite = std::bit_cast<uint32_t>(scaled);
     const uint32_t special = 0x7f800000u | (magnitude << 13);
     return std::bit_cast<float>(sign |
@@ -141,9 +141,10 @@ AUTOTP_INLINE void ReduceBody(ElementType type, Reduction op,
 }
 
 #ifdef __x86_64__
-__attribute__((target("avx2"))) void ReduceAvx2(
-    ElementType type, Reduction op, const void* const* inputs, int inputs_count,
-    int64_t count, void* output) {
+__attribute__((target("avx2"))) void ReduceAvx2(ElementType type, Reduction op,
+                                                const void* const* inputs,
+                                                int inputs_count, int64_t count,
+                                                void* output) {
   ReduceBody(type, op, inputs, inputs_count, count, output);
 }
 #endif

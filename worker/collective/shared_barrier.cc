@@ -50,9 +50,10 @@ absl::StatusOr<std::unique_ptr<SharedBarrier>> SharedBarrier::Join(
   int32_t unclaimed = 0;
   if (!segment->flag(rank).pid.compare_exchange_strong(unclaimed, getpid())) {
     return absl::AlreadyExistsError(
-        absl::StrCat("rank ", rank, " of this shared-memory segment was taken "
-                     "by process ", unclaimed,
-                     "; make a new segment for each attempt"));
+        absl::StrCat("rank ", rank,
+                     " of this shared-memory segment was taken "
+                     "by process ",
+                     unclaimed, "; make a new segment for each attempt"));
   }
   std::unique_ptr<SharedBarrier> barrier(
       new SharedBarrier(std::move(segment), rank, call_timeout));
@@ -124,10 +125,11 @@ absl::Status SharedBarrier::WaitAsleep(int peer, absl::Duration timeout) {
                        flag.pid.load(), "); see its log")));
     }
     if (SteadyClock::now() >= deadline) {
-      return Fail(absl::DeadlineExceededError(absl::StrCat(
-          "rank ", rank_, " waited ", absl::FormatDuration(timeout),
-          " for rank ", peer, flag.pid.load() == 0 ? ", which never joined" : "",
-          "; see the log of that rank")));
+      return Fail(absl::DeadlineExceededError(
+          absl::StrCat("rank ", rank_, " waited ",
+                       absl::FormatDuration(timeout), " for rank ", peer,
+                       flag.pid.load() == 0 ? ", which never joined" : "",
+                       "; see the log of that rank")));
     }
     flag.sleepers.fetch_add(1);
     const uint32_t count = flag.arrivals.load();
@@ -153,8 +155,8 @@ bool SharedBarrier::PeerIsDead(int peer) {
 }
 
 absl::Status SharedBarrier::Fail(absl::Status status) {
-  segment_->Abort(absl::StrCat(status.message(), " (found by rank ", rank_,
-                               ")"));
+  segment_->Abort(
+      absl::StrCat(status.message(), " (found by rank ", rank_, ")"));
   return status;
 }
 

@@ -191,10 +191,10 @@ absl::Status SharedCommunicator::ReduceScatterInSteps(const Buffer& whole,
                   At(whole, r * part.count + done), n * width);
     }
     AUTOTP_RETURN_IF_ERROR(Meet());
-    Reduce(whole.type, op,
-           Inputs(rank_ * per_step * width,
-                  At(whole, rank_ * part.count + done)),
-           size_, n, At(part, done));
+    Reduce(
+        whole.type, op,
+        Inputs(rank_ * per_step * width, At(whole, rank_ * part.count + done)),
+        size_, n, At(part, done));
   }
   return absl::OkStatus();
 }
@@ -209,13 +209,13 @@ absl::Status SharedCommunicator::AllGatherInSteps(const Buffer& part,
   }
   for (int64_t done = 0; done < part.count; done += per_step) {
     const int64_t bytes = std::min(per_step, part.count - done) * width;
-    std::memcpy(segment_->input(rank_, parity_ ^ 1),
-                own_place + done * width, bytes);
+    std::memcpy(segment_->input(rank_, parity_ ^ 1), own_place + done * width,
+                bytes);
     AUTOTP_RETURN_IF_ERROR(Meet());
     for (int i = 1; i < size_; ++i) {
       const int r = (rank_ + i) % size_;
-      std::memcpy(At(whole, r * part.count + done),
-                  segment_->input(r, parity_), bytes);
+      std::memcpy(At(whole, r * part.count + done), segment_->input(r, parity_),
+                  bytes);
     }
   }
   return absl::OkStatus();

@@ -51,10 +51,9 @@ struct SharedSegment::Header {
 
 absl::StatusOr<int> SharedSegment::Create(int ranks) {
   if (ranks < 1 || ranks > kMaxRanks) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("shared memory serves 1 to ", kMaxRanks,
-                     " ranks of one host, not ", ranks,
-                     "; use fewer slots per worker"));
+    return absl::InvalidArgumentError(absl::StrCat(
+        "shared memory serves 1 to ", kMaxRanks, " ranks of one host, not ",
+        ranks, "; use fewer slots per worker"));
   }
   static_assert(sizeof(Header) <= kHeaderBytes);
   static_assert(std::atomic<uint32_t>::is_always_lock_free);
