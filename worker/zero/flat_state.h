@@ -1,0 +1,150 @@
+// flat_state.h -- weights, gradients and optimizer state of one rank, as flat
+// buffers, under ZeRO stage 0, 1 or 2.
+//
+// Flow, every optimizer step:
+//   BeginStep
+//   per micro-step: BeginMicroStep, LocalProgram::Run (Weight, Gradient,
+//     GradientDone), FinishMicroStep
+//   ReduceGradients -> SquaredNorm -> Update
+//
+//            weights   gradients                optimizer state, masters
+//   stage 0  whole     whole; all-reduce        whole
+//   stage 1  whole     whole; reduce-scatter    own shard
+//   stage 2  whole     own shard; each bucket   own shard
+//                      reduce-scattered when its backward is done
+//
+// Gradients are sums over micro-steps and data-parallel ranks: the caller
+// scales each micro-step's loss. Parameters with partial gradients are also
+// summed over the tensor-parallel group, once a step. All stages give the same
+// numbers; stages 0 and 1 to the bit.
+//
+// Weights are fp32, or bf16 with fp32 masters. Without data parallelism every
+// stage is stage 0.
+//
+// Threading: one thread at a time; loops are split by options.parallel_for.
+#ifndef AUTOTP_WORKER_ZERO_FLAT_STATE_H_
+#define AUTOTP_WORKER_ZERO_FLAT_STATE_H_
+
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "absl/functional/function_ref.h"
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "worker/collective/communicator.h"
+#include "worker/optimizer/adam.h"
+#include "worker/runtime/parameter_store.h"
+#include "worker/zero/flat_layout.h"
+#include "worker/zero/host_memory.h"
+
+namespace autotp::zero {
+
+// Splits [0, count) over threads, in pieces of at least `grain`.
+using ParallelFor = void (*)(int64_t count, int64_t grain,
+                             absl::FunctionRef<void(int64_t, int64_t)> body);
+
+struct ParameterInfo {
+  int64_t elements = 0;  // of the local shape
+  bool partial_gradient = false;
+  // Its squares belong to the norm on this rank: those of a parameter that is
+  // whole on every tensor-parallel rank count on one of them only.
+  bool counts_in_norm = true;
+};
+
+struct FlatStateOptions {
+  int zero_stage = 0;
+  bool bfloat16 = false;
+  int64_t bucket_elements = 0;  // 0: the largest that is sensible
+  collective::Communicator* data_group = nullptr;    // null: one rank
+  collective::Communicator* tensor_group = nullptr;  // null: one rank
+  ParallelFor parallel_for = nullptr;                // null: one thread
+};
+
+// What this data-parallel rank owns of a parameter: elements `range` of its
+// local slice. Ranks of a group together own every element once, at every
+// stage.
+struct OwnedPiece {
+  int parameter = 0;
+  Range range;
+  float* weights = nullptr;  // masters
+  float* exp_avg = nullptr;
+  float* exp_avg_sq = nullptr;
+};
+
+class FlatState final : public runtime::ParameterStore {
+ public:
+  // RESOURCE_EXHAUSTED: not enough memory.
+  static absl::StatusOr<std::unique_ptr<FlatState>> Create(
+      std::vector<ParameterInfo> parameters, const FlatStateOptions& options);
+
+  // Sets a parameter's weights, from all of its local elements.
+  void SetParameter(int parameter, const float* values);
+
+  void* Weight(int parameter) override;
+  runtime::GradientSlot Gradient(int parameter) override;
+  absl::Status GradientDone(int parameter) override;
+
+  void BeginStep();
+  void BeginMicroStep();
+  absl::Status FinishMicroStep();
+  absl::Status ReduceGradients();
+  // Of the elements that this rank owns and that count here. The sum over the
+  // world is the square of the gradient's norm.
+  double SquaredNorm() const;
+  absl::Status Update(const optimizer::AdamStep& step);
+
+  std::vector<OwnedPiece> OwnedPieces();
+  int64_t optimizer_state_bytes() const;
+  const FlatLayout& layout() const { return layout_; }
+
+ private:
+  // A bucket's gradients on their way to its shard (stage 2).
+  struct Reduction {
+    int bucket = -1;
+    HostMemory memory;
+    std::unique_ptr<collective::Work> work;
+  };
+
+  FlatState(std::vector<ParameterInfo> parameters,
+            const FlatStateOptions& options, FlatLayout layout);
+  absl::Status Allocate();
+  void For(int64_t count, int64_t grain,
+           absl::FunctionRef<void(int64_t, int64_t)> body) const;
+
+  // Elements that this rank updates, and where its state of them begins.
+  Range Updated(const Bucket& bucket) const;
+  int64_t StateOffset(int64_t position, const Bucket& bucket) const;
+  float* Master(int64_t position, const Bucket& bucket);
+  float* ReducedGradient(int64_t position, const Bucket& bucket) const;
+
+  absl::Status StartReduction(int bucket);
+  absl::Status FinishReduction();
+  absl::Status SumOverTensorGroup();
+  void UpdateBucket(const Bucket& bucket, const optimizer::AdamStep& step);
+  absl::Status PublishWeights();
+
+  const std::vector<ParameterInfo> parameters_;
+  const FlatStateOptions options_;
+  const FlatLayout layout_;
+  const int stage_;
+  const int data_rank_;
+  const int data_size_;
+
+  HostMemory weights_;    // compute type, whole
+  HostMemory masters_;    // bf16 only: fp32 of what is updated here
+  HostMemory gradients_;  // fp32: whole, or this shard's (stage 2)
+  HostMemory exp_avg_;
+  HostMemory exp_avg_sq_;
+
+  std::vector<bool> written_;        // [parameter] in this step
+  std::vector<int> pending_;         // [bucket] parameters not yet done
+  std::vector<HostMemory> buckets_;  // [bucket] being filled (stage 2)
+  std::vector<bool> reduced_;        // [bucket] in this step (stage 2)
+  Reduction reduction_;
+  HostMemory spare_;  // a bucket's memory, kept for the next
+};
+
+}  // namespace autotp::zero
+
+#endif  // AUTOTP_WORKER_ZERO_FLAT_STATE_H_
