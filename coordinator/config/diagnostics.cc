@@ -23,6 +23,11 @@ void Diagnostics::Note(const SourcePlace& place, absl::string_view reason,
       std::move(suggestion));
 }
 
+void Diagnostics::Add(v1::Diagnostic diagnostic) {
+  if (diagnostic.severity() == v1::Diagnostic::SEVERITY_ERROR) ++errors_;
+  all_.push_back(std::move(diagnostic));
+}
+
 void Diagnostics::Add(v1::Diagnostic::Severity severity,
                       const SourcePlace& place, absl::string_view reason,
                       std::string message, std::string suggestion) {

@@ -34,6 +34,9 @@ class Diagnostics {
   void Note(const SourcePlace& place, absl::string_view reason,
             std::string message, std::string suggestion = "");
 
+  // One that another module made.
+  void Add(v1::Diagnostic diagnostic);
+
   bool has_error() const { return errors_ > 0; }
   int errors() const { return errors_; }
   // In the order found.

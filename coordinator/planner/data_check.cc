@@ -1,0 +1,130 @@
+#include "coordinator/planner/data_check.h"
+
+#include <algorithm>
+#include <array>
+#include <cstring>
+#include <filesystem>
+#include <fstream>
+#include <optional>
+#include <string>
+#include <system_error>
+#include <vector>
+
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+
+namespace autotp::planner {
+namespace {
+
+namespace fs = std::filesystem;
+
+// llm.c's header, which says the width of the tokens behind it.
+constexpr int64_t kHeaderBytes = 1024;
+constexpr int32_t kMagicUint16 = 20240520;
+constexpr int32_t kMagicUint32 = 20240801;
+
+// The file that holds the tokens: Megatron's .bin may be named by its prefix
+// or its index.
+std::string TokenFile(const std::string& path) {
+  if (absl::EndsWith(path, ".idx")) {
+    return absl::StrCat(path.substr(0, path.size() - 4), ".bin");
+  }
+  std::error_code error;
+  if (!fs::exists(path, error) && fs::exists(path + ".idx", error)) {
+    return path + ".bin";
+  }
+  return path;
+}
+
+std::optional<int64_t> RawTokens(const std::string& path, int64_t bytes,
+                                 v1::DataSource::TokenType type) {
+  std::array<char, 4> head{};
+  std::ifstream file(path, std::ios::binary);
+  int32_t magic = 0;
+  if (file.read(head.data(), head.size())) {
+    std::memcpy(&magic, head.data(), head.size());
+  }
+  if (magic == kMagicUint16) return (bytes - kHeaderBytes) / 2;
+  if (magic == kMagicUint32) return (bytes - kHeaderBytes) / 4;
+  return bytes / (type == v1::DataSource::TOKEN_TYPE_UINT32 ? 4 : 2);
+}
+
+// Lines that are not blank, at most `enough`.
+int64_t CountLines(const std::string& path, int64_t enough) {
+  std::ifstream file(path, std::ios::binary);
+  std::vector<char> buffer(1 << 16);
+  int64_t lines = 0;
+  bool blank = true;
+  while (lines < enough && file) {
+    file.read(buffer.data(), static_cast<std::streamsize>(buffer.size()));
+    for (std::streamsize i = 0; i < file.gcount() && lines < enough; ++i) {
+      if (buffer[i] == '\n') {
+        if (!blank) ++lines;
+        blank = true;
+      } else if (buffer[i] != ' ' && buffer[i] != '\r') {
+        blank = false;
+      }
+    }
+  }
+  return blank || lines == enough ? lines : lines + 1;
+}
+
+// Whole sequences in the file, or more; nullopt where only reading it tells.
+std::optional<int64_t> CountSequences(const v1::DataSource& data,
+                                      const std::string& file, int64_t bytes,
+                                      int64_t sequence_length,
+                                      int64_t enough) {
+  if (absl::EndsWith(file, ".jsonl")) return CountLines(file, enough);
+  if (!absl::EndsWith(file, ".bin")) return std::nullopt;
+  std::error_code error;
+  const fs::path index = fs::path(file).replace_extension(".idx");
+  // Of Megatron's tokens only the index knows the width.
+  if (fs::exists(index, error)) return bytes / sequence_length;
+  const std::optional<int64_t> tokens =
+      RawTokens(file, bytes, data.token_type());
+  if (!tokens.has_value()) return std::nullopt;
+  return std::max<int64_t>(*tokens, 0) / sequence_length;
+}
+
+}  // namespace
+
+void CheckData(const v1::DataSource& data, int64_t sequence_length,
+               int64_t train_batch_size, config::Diagnostics* diagnostics) {
+  const config::SourcePlace place{data.path()};
+  if (data.path().empty()) {
+    diagnostics->Error({}, "DATA_MISSING", "no data file is given",
+                       "give a token file: .bin, .idx, .npy or .jsonl");
+    return;
+  }
+  if (!fs::path(data.path()).is_absolute()) {
+    diagnostics->Error(place, "DATA_PATH_RELATIVE",
+                       absl::StrCat("the data path ", data.path(),
+                                    " is relative: workers run elsewhere"),
+                       "give the absolute path");
+    return;
+  }
+  const std::string file = TokenFile(data.path());
+  std::error_code error;
+  if (!fs::is_regular_file(file, error)) {
+    diagnostics->Error(place, "DATA_MISSING",
+                       fs::exists(file, error)
+                           ? absl::StrCat(file, " is not a file")
+                           : absl::StrCat("there is no data file ", file),
+                       "give a token file: .bin, .idx, .npy or .jsonl");
+    return;
+  }
+  const auto bytes = static_cast<int64_t>(fs::file_size(file, error));
+  if (error || sequence_length < 1 || train_batch_size < 1) return;
+  const std::optional<int64_t> sequences =
+      CountSequences(data, file, bytes, sequence_length, train_batch_size);
+  if (!sequences.has_value() || *sequences >= train_batch_size) return;
+  diagnostics->Error(
+      place, "DATA_TOO_SHORT",
+      absl::StrCat(file, " (", bytes, " bytes) holds ", *sequences,
+                   " sequences of ", sequence_length,
+                   " tokens; one batch needs ", train_batch_size),
+      "give more data, a shorter sequence_length or a smaller "
+      "train_batch_size");
+}
+
+}  // namespace autotp::planner

@@ -1,0 +1,214 @@
+#include "coordinator/planner/plan_message.h"
+
+#include <algorithm>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/ascii.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "absl/strings/str_split.h"
+#include "coordinator/plan/weight_role.h"
+#include "coordinator/planner/estimate.h"
+
+namespace autotp::planner {
+namespace {
+
+v1::ParameterPlan::Partition PartitionOf(
+    const std::vector<plan::WeightRole>& roles, size_t index, int dim) {
+  if (dim < 0) return v1::ParameterPlan::PARTITION_REPLICATED;
+  const plan::WeightRole& role = roles[index];
+  const plan::WeightRole& weight =
+      role.weight_of_bias >= 0 ? roles[role.weight_of_bias] : role;
+  if (dim == 0 && (weight.is_embedding || weight.is_head)) {
+    return v1::ParameterPlan::PARTITION_VOCABULARY;
+  }
+  return dim == 1 && weight.is_linear && !weight.is_embedding
+             ? v1::ParameterPlan::PARTITION_ROW
+             : v1::ParameterPlan::PARTITION_COLUMN;
+}
+
+void FillSlice(const program::Parameter& parameter,
+               const partition::ParameterCut& cut, size_t rank,
+               v1::RankSlice* slice) {
+  std::vector<int64_t> shape = parameter.shape;
+  if (cut.dim >= 0) {
+    shape[cut.dim] = program::Length(cut.ranks[rank]);
+    for (const program::Interval& interval : cut.ranks[rank]) {
+      v1::Interval* message = slice->add_intervals();
+      message->set_begin(interval.begin);
+      message->set_end(interval.end);
+    }
+  }
+  for (const int64_t size : shape) slice->add_shape(size);
+}
+
+void FillParameter(const PlanInput& input,
+                   const std::vector<plan::WeightRole>& roles, size_t index,
+                   v1::ParameterPlan* message) {
+  const program::Parameter& parameter = input.whole.parameters[index];
+  message->set_name(parameter.name);
+  for (const int64_t size : parameter.shape) message->add_shape(size);
+  for (const std::string& alias : parameter.aliases) {
+    message->add_aliases(alias);
+  }
+  partition::ParameterCut cut;
+  if (const auto found = input.partitioned.parameters.find(parameter.name);
+      found != input.partitioned.parameters.end()) {
+    cut = found->second;
+  }
+  message->set_partition(PartitionOf(roles, index, cut.dim));
+  message->set_dim(cut.dim);
+  for (const int64_t block : cut.blocks) message->add_blocks(block);
+  message->set_partial_gradient(cut.partial_gradient);
+  for (size_t r = 0; r < input.partitioned.locals.size(); ++r) {
+    FillSlice(parameter, cut, r, message->add_ranks());
+  }
+  const plan::Placement& placement = input.placements.at(parameter.name);
+  message->set_rule(placement.rule);
+  if (placement.rule.empty() && cut.cut_class >= 0) {
+    message->set_rule(input.partitioned.classes[cut.cut_class].name);
+  }
+  const bool sized = input.partitioned.locals.size() > 1;
+  const bool ruled = input.rules.source != v1::RULE_SOURCE_HEURISTICS;
+  message->set_reason(
+      !sized ? placement.reason
+      : ruled && !cut.reason.empty()
+          ? absl::StrCat(placement.reason, "; ", cut.reason)
+          : cut.reason);
+}
+
+void FillClass(const partition::CutClass& cut_class, v1::CutClass* message) {
+  message->set_name(cut_class.name);
+  message->set_unit(cut_class.unit);
+  message->set_units(cut_class.units);
+  for (const int64_t units : cut_class.units_per_rank) {
+    message->add_units_per_rank(units);
+  }
+  message->set_cut(!cut_class.units_per_rank.empty());
+  message->set_reason(cut_class.reason);
+  // Identical layers have the same members but for their number.
+  std::map<std::string, int> layers;
+  for (const auto& [name, dim] : cut_class.members) {
+    const std::string member = absl::StrCat(WithoutNumbers(name), "@", dim);
+    if (++layers[member] == 1) message->add_members(member);
+  }
+  int count = 1;
+  for (const auto& [member, times] : layers) count = std::max(count, times);
+  message->set_count(count);
+}
+
+void ReportGathers(const v1::Plan& plan, config::Diagnostics* diagnostics) {
+  for (const v1::CollectivePlan& collective : plan.collectives()) {
+    if (collective.kind() != v1::CollectivePlan::KIND_ALL_GATHER ||
+        collective.group() != v1::CollectivePlan::GROUP_TENSOR) {
+      continue;
+    }
+    diagnostics->Warning(
+        {}, "GATHER_NEEDED",
+        absl::StrCat("the rules force ", collective.count(),
+                     " gathers per micro-step, ", collective.bytes(),
+                     " bytes per step: ", collective.reason()),
+        "change the rules, or leave them out: the heuristics need no gather");
+  }
+}
+
+// Cuts that rules ask for and that the program cannot give.
+void ReportImpossibleCuts(const PlanInput& input,
+                          config::Diagnostics* diagnostics) {
+  std::map<std::string, std::vector<std::string>> by_reason;
+  for (const auto& [name, placement] : input.placements) {
+    if (placement.request.want != partition::ParameterRequest::Want::kCut) {
+      continue;
+    }
+    const auto cut = input.partitioned.parameters.find(name);
+    if (cut == input.partitioned.parameters.end() ||
+        cut->second.dim == placement.request.dim) {
+      continue;
+    }
+    std::vector<std::string>& names = by_reason[cut->second.reason];
+    const std::string pattern = WithoutNumbers(name);
+    if (std::find(names.begin(), names.end(), pattern) == names.end()) {
+      names.push_back(pattern);
+    }
+  }
+  for (const auto& [reason, names] : by_reason) {
+    diagnostics->Warning(
+        {}, "CUT_NOT_POSSIBLE",
+        absl::StrCat(absl::StrJoin(names, ", "), " not cut as the rules say: ",
+                     reason),
+        "use a smaller autotp_size, or a rule that keeps them whole");
+  }
+}
+
+void ReportSplits(const v1::Plan& plan, config::Diagnostics* diagnostics) {
+  bool any = false;
+  for (const v1::CutClass& cut_class : plan.classes()) {
+    any = any || cut_class.cut();
+    const int64_t size = plan.tensor_parallel_size();
+    if (!cut_class.cut() || cut_class.units() % size == 0) continue;
+    diagnostics->Note(
+        {}, "UNEVEN_SPLIT",
+        absl::StrCat(cut_class.name(), ": ", cut_class.units(), " ",
+                     cut_class.unit(), "s over ", size, " ranks = ",
+                     absl::StrJoin(cut_class.units_per_rank(), " + "),
+                     "; the largest share sets the pace"),
+        absl::StrCat("an autotp_size that divides ", cut_class.units(),
+                     " is even"));
+  }
+  if (any) return;
+  diagnostics->Warning(
+      {}, "NOTHING_IS_CUT",
+      absl::StrCat("autotp_size is ", plan.tensor_parallel_size(),
+                   ", but no weight is cut: every rank of a tensor-parallel "
+                   "group does the same work"),
+      "set autotp_size to 1, or change the rules");
+}
+
+}  // namespace
+
+std::string WithoutNumbers(const std::string& name) {
+  std::vector<std::string> parts = absl::StrSplit(name, '.');
+  for (std::string& part : parts) {
+    if (!part.empty() &&
+        std::all_of(part.begin(), part.end(), absl::ascii_isdigit)) {
+      part = "*";
+    }
+  }
+  return absl::StrJoin(parts, ".");
+}
+
+v1::Plan PlanMessage(const PlanInput& input) {
+  v1::Plan plan;
+  const auto size = static_cast<int32_t>(input.partitioned.locals.size());
+  plan.set_tensor_parallel_size(size);
+  plan.set_data_parallel_size(static_cast<int32_t>(input.data_parallel_size));
+  plan.set_world_size(size * static_cast<int32_t>(input.data_parallel_size));
+  plan.set_rule_source(input.rules.source);
+  plan.set_rule_source_detail(input.rules.detail);
+  plan.set_model_type(input.model_type);
+  plan.set_parameter_count(ParameterElements(input.whole));
+  for (const partition::CutClass& cut_class : input.partitioned.classes) {
+    FillClass(cut_class, plan.add_classes());
+  }
+  const std::vector<plan::WeightRole> roles = plan::WeightRoles(input.whole);
+  for (size_t i = 0; i < input.whole.parameters.size(); ++i) {
+    FillParameter(input, roles, i, plan.add_parameters());
+  }
+  const EstimateInput estimate{input.whole, input.partitioned, input.training,
+                               input.data_parallel_size};
+  const std::vector<v1::CollectivePlan> collectives = CollectivesOf(estimate);
+  plan.mutable_collectives()->Add(collectives.begin(), collectives.end());
+  *plan.mutable_estimate() = EstimateOf(estimate, collectives);
+  return plan;
+}
+
+void ReportOutcome(const PlanInput& input, const v1::Plan& plan,
+                   config::Diagnostics* diagnostics) {
+  if (plan.tensor_parallel_size() == 1) return;
+  ReportGathers(plan, diagnostics);
+  ReportImpossibleCuts(input, diagnostics);
+  ReportSplits(plan, diagnostics);
+}
+
+}  // namespace autotp::planner

@@ -1,0 +1,170 @@
+#include "coordinator/planner/planner.h"
+
+#include <algorithm>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+#include <map>
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "coordinator/config/diagnostics.h"
+#include "coordinator/config/read_config.h"
+#include "coordinator/model/finding.h"
+#include "coordinator/model/model.h"
+#include "coordinator/partition/partition.h"
+#include "coordinator/plan/choose_rules.h"
+#include "coordinator/plan/match_rules.h"
+#include "coordinator/planner/digest.h"
+#include "coordinator/planner/export_spec.h"
+#include "coordinator/planner/plan_message.h"
+#include "coordinator/planner/run_settings.h"
+
+namespace autotp::planner {
+namespace {
+
+// The length that a dry run without one plans for.
+constexpr int64_t kDefaultSequenceLength = 2048;
+constexpr std::streamsize kMostConfigBytes = 4 << 20;
+
+std::string ConfigPath(const v1::JobSpec& spec) {
+  return (std::filesystem::path(spec.model().path()) / "config.json").string();
+}
+
+// max_position_embeddings of config.json; 0 where there is none. What is wrong
+// with the file is LoadModel's to say.
+int64_t PositionLimit(const std::string& config_file) {
+  std::ifstream file(config_file, std::ios::binary);
+  std::string text(static_cast<size_t>(kMostConfigBytes), '\0');
+  file.read(text.data(), kMostConfigBytes);
+  text.resize(static_cast<size_t>(file.gcount()));
+  const auto json = nlohmann::json::parse(text, nullptr,
+                                          /*allow_exceptions=*/false);
+  if (!json.is_object()) return 0;
+  const auto found = json.find("max_position_embeddings");
+  return found != json.end() && found->is_number_integer()
+             ? std::max<int64_t>(found->get<int64_t>(), 0)
+             : 0;
+}
+
+// One plan in the making.
+class Planning {
+ public:
+  Planning(const v1::JobSpec& spec, const PlanOptions& options)
+      : spec_(spec), options_(options) {}
+
+  PlanResult Run() {
+    config_ = config::ReadConfig(
+        spec_.config_json(),
+        spec_.config_name().empty() ? "the DeepSpeed config"
+                                    : spec_.config_name(),
+        spec_.world_size(), &diagnostics_);
+    result_.effective_config_json = config_.effective_json;
+    if (config_.training) *result_.planned.mutable_config() = *config_.training;
+    if (options_.check_run_settings) {
+      CheckRunSettings(
+          spec_, config_.training ? config_.training->train_batch_size() : 0,
+          &diagnostics_);
+    }
+    if (LoadTheModel()) Place();
+    result_.valid = !diagnostics_.has_error();
+    for (const v1::Diagnostic& diagnostic : diagnostics_.all()) {
+      result_.diagnostics.push_back(diagnostic);
+    }
+    return std::move(result_);
+  }
+
+ private:
+  // The model is read even if the config is invalid, so that all errors come
+  // at once.
+  bool LoadTheModel() {
+    const int64_t limit = PositionLimit(ConfigPath(spec_));
+    int64_t length = spec_.run().sequence_length();
+    if (length < 2) {
+      length = std::max<int64_t>(
+          2, limit > 0 ? std::min(limit, kDefaultSequenceLength)
+                       : kDefaultSequenceLength);
+      if (!options_.check_run_settings) {
+        diagnostics_.Note({}, "DEFAULT_SEQUENCE_LENGTH",
+                          absl::StrCat("no sequence length is given: the "
+                                       "estimate is for ", length, " tokens"));
+      }
+    }
+    CheckSequenceLimit(length, limit, ConfigPath(spec_), &diagnostics_);
+    auto loaded = model::LoadModel(
+        {.path = spec_.model().path(),
+         .micro_batch =
+             config_.training ? config_.training->micro_batch_size() : 1,
+         .sequence_length = length,
+         .need_weights = spec_.model().initialization() !=
+                         v1::ModelSource::INITIALIZATION_RANDOM});
+    if (!loaded.ok()) {
+      diagnostics_.Add(model::ToDiagnostic(loaded.status()));
+      return false;
+    }
+    model_ = *std::move(loaded);
+    for (const v1::Diagnostic& warning : model_.warnings) {
+      diagnostics_.Add(warning);
+    }
+    result_.planned.set_vocabulary_size(model_.vocabulary_size);
+    return true;
+  }
+
+  void Place() {
+    const plan::RuleSet rules = plan::ChooseRules(
+        config_.tensor_parallel,
+        {model_.model_type, model_.tp_plan, ConfigPath(spec_)}, &diagnostics_);
+    const std::map<std::string, plan::Placement> placements = plan::MatchRules(
+        rules, model_.program, model_.model_type, &diagnostics_);
+    if (!config_.training || diagnostics_.has_error()) return;
+
+    partition::PartitionOptions options;
+    options.tensor_parallel_size =
+        static_cast<int>(config_.tensor_parallel.size);
+    for (const auto& [name, placement] : placements) {
+      options.requests[name] = placement.request;
+    }
+    const auto partitioned = partition::Partition(model_.program, options);
+    if (!partitioned.ok()) {
+      diagnostics_.Error(config_.tensor_parallel.size_place,
+                         "PARTITION_IMPOSSIBLE",
+                         std::string(partitioned.status().message()),
+                         "change the rules or autotp_size");
+      return;
+    }
+    const PlanInput input{model_.program,     *partitioned,
+                          rules,              placements,
+                          *config_.training,  model_.model_type,
+                          config_.data_parallel_size};
+    Finish(input);
+  }
+
+  void Finish(const PlanInput& input) {
+    v1::PlannedJob& planned = result_.planned;
+    *planned.mutable_plan() = PlanMessage(input);
+    ReportOutcome(input, planned.plan(), &diagnostics_);
+    for (const program::Program& local : input.partitioned.locals) {
+      *planned.add_local_programs() = program::ToProto(local);
+    }
+    planned.mutable_plan()->set_digest(PlanDigest(planned));
+    *planned.mutable_export_() = MakeExportSpec(
+        spec_.run(), config_.training->compute_dtype(), model_);
+  }
+
+  const v1::JobSpec& spec_;
+  const PlanOptions& options_;
+  config::Diagnostics diagnostics_;
+  config::ConfigResult config_;
+  model::LoadedModel model_;
+  PlanResult result_;
+};
+
+}  // namespace
+
+PlanResult MakePlan(const v1::JobSpec& spec, const PlanOptions& options) {
+  return Planning(spec, options).Run();
+}
+
+}  // namespace autotp::planner
