@@ -100,7 +100,7 @@ class FlatState final : public runtime::ParameterStore {
 
  private:
   // A bucket's gradients on their way to its shard (stage 2).
-  struct Reduction {
+  struct BucketReduction {
     int bucket = -1;
     HostMemory memory;
     std::unique_ptr<collective::Work> work;
@@ -141,7 +141,7 @@ class FlatState final : public runtime::ParameterStore {
   std::vector<int> pending_;         // [bucket] parameters not yet done
   std::vector<HostMemory> buckets_;  // [bucket] being filled (stage 2)
   std::vector<bool> reduced_;        // [bucket] in this step (stage 2)
-  Reduction reduction_;
+  BucketReduction reduction_;
   HostMemory spare_;  // a bucket's memory, kept for the next
 };
 
