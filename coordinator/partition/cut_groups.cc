@@ -247,6 +247,10 @@ void CutGroups::NoteRoles() {
         mark(node.outputs[0], last(node.outputs[0]), &CutGroup::has_activation);
     } else if (node.operation == Operation::kCrossEntropy) {
       mark(node.inputs[0], 2, &CutGroup::has_vocabulary);
+    } else if (node.operation == Operation::kEmbedding &&
+               std::count(program_.inputs.begin(), program_.inputs.end(),
+                          node.inputs[1]) > 0) {
+      mark(node.inputs[0], 0, &CutGroup::has_vocabulary);
     }
   }
   // Columns behind too few heads: related to them no more, named alike.

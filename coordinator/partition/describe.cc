@@ -68,6 +68,13 @@ class Describer {
   void Run() {
     for (size_t g = 0; g < groups_.size(); ++g)
       if (IsTold(static_cast<int>(g))) AddClass(static_cast<int>(g));
+    for (size_t c = 0; c < result_.classes.size(); ++c) {
+      if (result_.classes[c].units_per_rank.empty()) continue;
+      absl::StrAppend(&result_.classes[c].reason, ": spreads ",
+                      static_cast<int64_t>(totals_[c].elements),
+                      " weights for ", static_cast<int64_t>(totals_[c].cost),
+                      " numbers sent per token");
+    }
     for (const SpmdParameter& parameter : spmd_.parameters)
       AddParameter(parameter);
     for (const SpmdNode& node : spmd_.nodes) AddCollective(node);
@@ -107,15 +114,8 @@ class Describer {
     const CutGroup& group = groups_[g];
     const GroupDecision& decision = choice_.groups[g];
     switch (decision.verdict) {
-      case Verdict::kCut: {
-        if (decision.by_rule) return "cut by rule";
-        double spread = 0;
-        for (const GroupMember& member : group.members)
-          spread += member.elements;
-        return absl::StrCat("spreads ", static_cast<int64_t>(spread),
-                            " weights for ", static_cast<int64_t>(group.cost),
-                            " numbers sent per token");
-      }
+      case Verdict::kCut:
+        return decision.by_rule ? "cut by rule" : "cut";
       case Verdict::kObstacle:
         return ObstacleText(group);
       case Verdict::kTooFewUnits:
@@ -166,9 +166,14 @@ class Describer {
         index_.emplace(std::tuple(entry.name, entry.unit, entry.units,
                                   entry.units_per_rank, entry.reason),
                        static_cast<int>(result_.classes.size()));
-    if (is_new) result_.classes.push_back(std::move(entry));
+    if (is_new) {
+      result_.classes.push_back(std::move(entry));
+      totals_.emplace_back();
+    }
     class_of_[g] = at->second;
+    totals_[at->second].cost += groups_[g].cost;
     for (const GroupMember& member : groups_[g].members) {
+      totals_[at->second].elements += member.elements;
       const auto pair =
           std::pair(program_.parameters[member.parameter].name, member.dim);
       auto& members = result_.classes[at->second].members;
@@ -286,6 +291,11 @@ class Describer {
   const Choice& choice_;
   const SpmdProgram& spmd_;
   Partitioned& result_;
+  struct Total {
+    double elements = 0;
+    double cost = 0;
+  };
+  std::vector<Total> totals_;  // [class]
   std::vector<int> class_of_;  // [group]; -1: not told
   std::map<std::tuple<std::string, std::string, int64_t, std::vector<int64_t>,
                       std::string>,
