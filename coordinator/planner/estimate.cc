@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <utility>
 
-#include "absl/strings/str_cat.h"
+#include "coordinator/planner/layer_names.h"
 
 namespace autotp::planner {
 namespace {
@@ -66,7 +66,7 @@ v1::CollectivePlan KindOf(const CollectiveUse& use) {
       break;
     case Operation::kAllGather:
       plan.set_kind(v1::CollectivePlan::KIND_ALL_GATHER);
-      plan.set_reason(use.reason);
+      plan.set_reason(WithoutNumbers(use.reason));
       break;
     case Operation::kCrossEntropy:
       plan.set_kind(v1::CollectivePlan::KIND_LOSS);

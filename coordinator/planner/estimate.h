@@ -25,8 +25,8 @@ struct EstimateInput {
   int64_t data_parallel_size = 1;
 };
 
-// Collectives of one kind, phase and reason together, in the order of their
-// first use; then those of the optimizer step.
+// Collectives of one kind, phase and reason (layers aside) together, in the
+// order of their first use; then those of the optimizer step.
 std::vector<v1::CollectivePlan> CollectivesOf(const EstimateInput& input);
 
 v1::Estimate EstimateOf(const EstimateInput& input,

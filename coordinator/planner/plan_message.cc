@@ -4,12 +4,11 @@
 #include <utility>
 #include <vector>
 
-#include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
-#include "absl/strings/str_split.h"
 #include "coordinator/plan/weight_role.h"
 #include "coordinator/planner/estimate.h"
+#include "coordinator/planner/layer_names.h"
 
 namespace autotp::planner {
 namespace {
@@ -104,12 +103,18 @@ void ReportGathers(const v1::Plan& plan, config::Diagnostics* diagnostics) {
         collective.group() != v1::CollectivePlan::GROUP_TENSOR) {
       continue;
     }
+    // "what needs it; what avoids it".
+    const std::string& reason = collective.reason();
+    const size_t split = std::min(reason.find("; "), reason.size());
     diagnostics->Warning(
         {}, "GATHER_NEEDED",
         absl::StrCat("the rules force ", collective.count(),
-                     " gathers per micro-step, ", collective.bytes(),
-                     " bytes per step: ", collective.reason()),
-        "change the rules, or leave them out: the heuristics need no gather");
+                     collective.count() == 1 ? " gather" : " gathers",
+                     " per micro-step, ", collective.bytes(),
+                     " bytes per step: ", reason.substr(0, split)),
+        split < reason.size()
+            ? reason.substr(split + 2)
+            : "change the rules, or leave them out: the heuristics decide");
   }
 }
 
@@ -166,17 +171,6 @@ void ReportSplits(const v1::Plan& plan, config::Diagnostics* diagnostics) {
 }
 
 }  // namespace
-
-std::string WithoutNumbers(const std::string& name) {
-  std::vector<std::string> parts = absl::StrSplit(name, '.');
-  for (std::string& part : parts) {
-    if (!part.empty() &&
-        std::all_of(part.begin(), part.end(), absl::ascii_isdigit)) {
-      part = "*";
-    }
-  }
-  return absl::StrJoin(parts, ".");
-}
 
 v1::Plan PlanMessage(const PlanInput& input) {
   v1::Plan plan;

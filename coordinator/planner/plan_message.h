@@ -33,9 +33,6 @@ v1::Plan PlanMessage(const PlanInput& input);
 void ReportOutcome(const PlanInput& input, const v1::Plan& plan,
                    config::Diagnostics* diagnostics);
 
-// "model.layers.*.mlp.up_proj.weight": components that are numbers as stars.
-std::string WithoutNumbers(const std::string& name);
-
 }  // namespace autotp::planner
 
 #endif  // AUTOTP_COORDINATOR_PLANNER_PLAN_MESSAGE_H_

@@ -1,0 +1,243 @@
+#include "coordinator/planner/planner.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "absl/strings/str_join.h"
+#include "tests/unit/coordinator/planner/planner_testing.h"
+
+namespace autotp::planner {
+namespace {
+
+using ::testing::AllOf;
+using ::testing::Contains;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+using ::testing::UnorderedElementsAre;
+
+// "name dim [local shape] [local shape]".
+std::string ParameterText(const v1::ParameterPlan& parameter) {
+  std::string text = absl::StrCat(parameter.name(), " ", parameter.dim());
+  for (const v1::RankSlice& rank : parameter.ranks()) {
+    absl::StrAppend(&text, " [", absl::StrJoin(rank.shape(), ","), "]");
+  }
+  return text;
+}
+
+std::vector<std::string> ParameterTexts(const v1::Plan& plan) {
+  std::vector<std::string> texts;
+  for (const v1::ParameterPlan& parameter : plan.parameters()) {
+    texts.push_back(ParameterText(parameter));
+  }
+  return texts;
+}
+
+TEST_F(PlannerTest, PlansATinyLlamaOnTwoRanks) {
+  const PlanResult result = MakePlan(Spec(), {});
+  ASSERT_TRUE(result.valid) << Everything(result);
+  const v1::Plan& plan = result.planned.plan();
+  EXPECT_EQ(plan.tensor_parallel_size(), 2);
+  EXPECT_EQ(plan.data_parallel_size(), 1);
+  EXPECT_EQ(plan.model_type(), "llama");
+  EXPECT_EQ(plan.rule_source(), v1::RULE_SOURCE_TP_PLAN);
+  EXPECT_EQ(plan.rule_source_detail(), "tp_plan of llama");
+  EXPECT_THAT(
+      ParameterTexts(plan),
+      AllOf(Contains("model.embed_tokens.weight 0 [16,16] [16,16]"),
+            Contains("model.layers.0.self_attn.q_proj.weight 0 [8,16] [8,16]"),
+            Contains("model.layers.1.self_attn.k_proj.weight 0 [4,16] [4,16]"),
+            Contains("model.layers.0.self_attn.o_proj.weight 1 [16,8] [16,8]"),
+            Contains("model.layers.0.mlp.down_proj.weight 1 [16,12] [16,12]"),
+            Contains("model.norm.weight -1 [16] [16]"),
+            Contains("lm_head.weight 0 [16,16] [16,16]")));
+  EXPECT_EQ(plan.parameters().size(), 21);
+  EXPECT_EQ(plan.parameter_count(),
+            2 * 32 * 16 + 16 + 2 * (2 * 16 + 48 * 16 + 3 * 16 * 24));
+
+  std::vector<std::string> classes;
+  for (const v1::CutClass& cut_class : plan.classes()) {
+    classes.push_back(absl::StrCat(
+        cut_class.name(), " x", cut_class.count(), ": ", cut_class.units(),
+        " ", cut_class.unit(), "s = ",
+        absl::StrJoin(cut_class.units_per_rank(), " + ")));
+  }
+  EXPECT_THAT(classes, Contains("attention x2: 2 KV groups = 1 + 1"));
+  EXPECT_THAT(classes, Contains("mlp x2: 24 columns = 12 + 12"));
+  EXPECT_THAT(classes, Contains("vocabulary x1: 32 rows = 16 + 16"));
+
+  EXPECT_EQ(result.planned.local_programs_size(), 2);
+  EXPECT_EQ(result.planned.vocabulary_size(), 32);
+  EXPECT_EQ(result.planned.config().micro_batch_size(), 2);
+  EXPECT_THAT(Reasons(result, v1::Diagnostic::SEVERITY_WARNING), IsEmpty());
+}
+
+TEST_F(PlannerTest, CountsCollectivesAndFlops) {
+  const PlanResult result = MakePlan(Spec(), {});
+  ASSERT_TRUE(result.valid) << Everything(result);
+  std::vector<std::string> found;
+  for (const v1::CollectivePlan& use : result.planned.plan().collectives()) {
+    found.push_back(absl::StrCat(
+        v1::CollectivePlan::Kind_Name(use.kind()), " ", use.phase(), " ",
+        use.count(), " ", use.bytes()));
+  }
+  // 2L + 1 each way, of micro 2 x 8 tokens x 16 numbers in fp32, twice a step;
+  // the loss sends three numbers a token.
+  const int64_t payload = 2 * 8 * 16 * 4;
+  EXPECT_THAT(found,
+              UnorderedElementsAre(
+                  absl::StrCat("KIND_ALL_REDUCE forward 5 ", 5 * payload * 2),
+                  absl::StrCat("KIND_ALL_REDUCE backward 5 ", 5 * payload * 2),
+                  absl::StrCat("KIND_LOSS forward 1 ", 3 * 16 * 4 * 2)));
+  const double linears = 32 * 16 + 2 * (48 * 16 + 3 * 16 * 24);
+  const double attention = 2 * 4.0 * 4 * 4 * 4.5;  // layers, heads, width, keys
+  EXPECT_DOUBLE_EQ(result.planned.plan().estimate().flops_per_token(),
+                   6 * linears + 3 * attention);
+}
+
+TEST_F(PlannerTest, DataParallelTrafficFollowsTheStage) {
+  struct Case {
+    int stage;
+    std::string bf16;
+    std::vector<std::string> collectives;
+    int64_t optimizer_factor;  // bytes per parameter of one rank, times 2
+  };
+  // 4,944 parameters on each of two data-parallel ranks; two micro-steps.
+  const int64_t n = 4944;
+  for (const Case& c : std::vector<Case>{
+           {0, "false", {absl::StrCat("KIND_ALL_REDUCE ", 4 * n)}, 16},
+           {1,
+            "false",
+            {absl::StrCat("KIND_REDUCE_SCATTER ", 4 * n),
+             absl::StrCat("KIND_ALL_GATHER ", 4 * n)},
+            8},
+           {2,
+            "true",
+            {absl::StrCat("KIND_REDUCE_SCATTER ", 8 * n),
+             absl::StrCat("KIND_ALL_GATHER ", 2 * n)},
+            12}}) {
+    const PlanResult result = MakePlan(
+        Spec(absl::StrCat(
+            R"({"train_batch_size": 4, "gradient_accumulation_steps": 2,
+                "zero_optimization": {"stage": )",
+            c.stage, "}, \"bf16\": {\"enabled\": ", c.bf16, "}}")),
+        {});
+    ASSERT_TRUE(result.valid) << Everything(result);
+    const v1::Plan& plan = result.planned.plan();
+    EXPECT_EQ(plan.parameter_count(), n);
+    EXPECT_EQ(plan.rule_source(), v1::RULE_SOURCE_NONE);
+    std::vector<std::string> found;
+    for (const v1::CollectivePlan& use : plan.collectives()) {
+      EXPECT_EQ(use.group(), v1::CollectivePlan::GROUP_DATA);
+      found.push_back(absl::StrCat(v1::CollectivePlan::Kind_Name(use.kind()),
+                                   " ", use.bytes()));
+    }
+    EXPECT_EQ(found, c.collectives) << "stage " << c.stage;
+    EXPECT_EQ(plan.estimate().optimizer_bytes(), c.optimizer_factor * n / 2)
+        << "stage " << c.stage;
+  }
+}
+
+TEST_F(PlannerTest, SameInputsSameBytes) {
+  const PlanResult one = MakePlan(Spec(), {});
+  const PlanResult two = MakePlan(Spec(), {});
+  ASSERT_TRUE(one.valid) << Everything(one);
+  EXPECT_EQ(one.planned.plan().digest().size(), 32u);
+  EXPECT_EQ(one.planned.SerializeAsString(), two.planned.SerializeAsString());
+
+  // The digest names the plan, not where the model lies.
+  std::filesystem::rename(Path("model"), Path("moved"));
+  v1::JobSpec moved = Spec();
+  moved.mutable_model()->set_path(Path("moved"));
+  EXPECT_EQ(MakePlan(moved, {}).planned.plan().digest(),
+            one.planned.plan().digest());
+  v1::JobSpec longer = moved;
+  longer.mutable_run()->set_sequence_length(6);
+  EXPECT_NE(MakePlan(longer, {}).planned.plan().digest(),
+            one.planned.plan().digest());
+}
+
+TEST_F(PlannerTest, RulesThatForceGathersWarn) {
+  const PlanResult result = MakePlan(
+      Spec(R"({"train_batch_size": 4, "tensor_parallel": {"autotp_size": 2,
+               "partition_config": {"layer_specs": [
+                 {"patterns": [".*o_proj.weight"],
+                  "partition_type": "column"}]}}})"),
+      {});
+  ASSERT_TRUE(result.valid) << Everything(result);
+  // The residual stream is cut over its width: each of the three places that
+  // norm it whole is said once, whatever the number of layers.
+  EXPECT_THAT(Reasons(result, v1::Diagnostic::SEVERITY_WARNING),
+              ElementsAre("GATHER_NEEDED", "GATHER_NEEDED", "GATHER_NEEDED"))
+      << Everything(result);
+  EXPECT_THAT(ParameterTexts(result.planned.plan()),
+              Contains("model.layers.0.self_attn.o_proj.weight 0 [8,16] "
+                       "[8,16]"));
+}
+
+TEST_F(PlannerTest, ExportKeepsTheConfigButForItsDtype) {
+  v1::JobSpec spec = Spec();
+  const v1::ExportSpec exported = MakePlan(spec, {}).planned.export_();
+  EXPECT_EQ(exported.path(), Path("out/model"));
+  EXPECT_EQ(exported.dtype(), v1::DATA_TYPE_FLOAT32);
+  EXPECT_EQ(exported.config_json(),
+            absl::StrReplaceAll(kConfigJson,
+                                {{"\"bfloat16\"", "\"float32\""}}));
+  EXPECT_THAT(exported.copied_files(),
+              ElementsAre(Path("model/tokenizer.json")));
+
+  spec.mutable_run()->set_export_dtype(v1::DATA_TYPE_BFLOAT16);
+  EXPECT_EQ(MakePlan(spec, {}).planned.export_().config_json(), kConfigJson);
+  spec = Spec(R"({"train_batch_size": 4, "bf16": {"enabled": true}})");
+  EXPECT_EQ(MakePlan(spec, {}).planned.export_().dtype(),
+            v1::DATA_TYPE_BFLOAT16);
+}
+
+TEST_F(PlannerTest, ErrorsOfAllPartsComeAtOnce) {
+  v1::JobSpec spec = Spec(R"({"train_batch_size": 4, "gradient_cliping": 1})");
+  spec.mutable_run()->set_max_steps(0);
+  spec.mutable_model()->set_path(Path("absent"));
+  spec.mutable_data()->set_path(Path("absent.bin"));
+  const PlanResult result = MakePlan(spec, {});
+  EXPECT_FALSE(result.valid);
+  EXPECT_THAT(Reasons(result),
+              UnorderedElementsAre("UNKNOWN_KEY", "MAX_STEPS_INVALID",
+                                   "DATA_MISSING", "MODEL_FOLDER_MISSING"));
+}
+
+TEST_F(PlannerTest, DryRunNeedsNeitherDataNorSteps) {
+  v1::JobSpec spec = Spec();
+  spec.clear_data();
+  spec.clear_run();
+  const PlanResult result = MakePlan(spec, {.check_run_settings = false});
+  ASSERT_TRUE(result.valid) << Everything(result);
+  EXPECT_THAT(Reasons(result, v1::Diagnostic::SEVERITY_NOTE),
+              Contains("DEFAULT_SEQUENCE_LENGTH"));
+  EXPECT_EQ(result.planned.local_programs(0).values(0).shape(1), 64);
+}
+
+TEST_F(PlannerTest, FewerKeyHeadsThanRanks) {
+  v1::JobSpec spec =
+      Spec(R"({"train_batch_size": 4, "tensor_parallel": {"autotp_size": 4}})");
+  spec.set_world_size(4);
+  const PlanResult result = MakePlan(spec, {});
+  ASSERT_TRUE(result.valid) << Everything(result);
+  EXPECT_THAT(ParameterTexts(result.planned.plan()),
+              Contains("model.layers.0.mlp.up_proj.weight 0 [6,16] [6,16] "
+                       "[6,16] [6,16]"));
+}
+
+TEST_F(PlannerTest, UnevenSplitsAreSaid) {
+  v1::JobSpec spec =
+      Spec(R"({"train_batch_size": 4, "tensor_parallel": {"autotp_size": 3}})");
+  spec.set_world_size(3);
+  const PlanResult result = MakePlan(spec, {});
+  ASSERT_TRUE(result.valid) << Everything(result);
+  EXPECT_THAT(Reasons(result, v1::Diagnostic::SEVERITY_NOTE),
+              Contains("UNEVEN_SPLIT"));
+  EXPECT_THAT(ParameterTexts(result.planned.plan()),
+              Contains("lm_head.weight 0 [11,16] [11,16] [10,16]"));
+}
+
+}  // namespace
+}  // namespace autotp::planner
