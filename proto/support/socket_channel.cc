@@ -35,10 +35,9 @@ absl::Status WaitFor(int fd, short events, absl::Time deadline) {
     const int64_t milliseconds =
         deadline == absl::InfiniteFuture()
             ? -1
-            : std::clamp<int64_t>(
-                  absl::ToInt64Milliseconds(
-                      absl::Ceil(left, absl::Milliseconds(1))),
-                  0, 1'000'000);
+            : std::clamp<int64_t>(absl::ToInt64Milliseconds(
+                                      absl::Ceil(left, absl::Milliseconds(1))),
+                                  0, 1'000'000);
     pollfd entry{.fd = fd, .events = events, .revents = 0};
     const int ready = poll(&entry, 1, static_cast<int>(milliseconds));
     if (ready > 0) return absl::OkStatus();
@@ -136,9 +135,9 @@ absl::Status ReadFrame(int fd, FrameDecoder& decoder,
                                   static_cast<int>(frame->size()))) {
         return absl::OkStatus();
       }
-      return absl::InvalidArgumentError(absl::StrCat(
-          "a frame of ", frame->size(), " bytes is no ",
-          message->GetTypeName()));
+      return absl::InvalidArgumentError(
+          absl::StrCat("a frame of ", frame->size(), " bytes is no ",
+                       message->GetTypeName()));
     }
     const ssize_t got = recv(fd, chunk.data(), chunk.size(), MSG_DONTWAIT);
     if (got == 0) return PeerGone();
@@ -164,9 +163,9 @@ absl::Status SendPacket(int fd, const google::protobuf::MessageLite& message,
                      kPacketDescriptorsMax));
   }
   iovec data{.iov_base = bytes.data(), .iov_len = bytes.size()};
-  alignas(cmsghdr) std::array<char, CMSG_SPACE(sizeof(int) *
-                                               kPacketDescriptorsMax)>
-      control{};
+  alignas(cmsghdr)
+      std::array<char, CMSG_SPACE(sizeof(int) * kPacketDescriptorsMax)>
+          control{};
   msghdr header{};
   header.msg_iov = &data;
   header.msg_iovlen = 1;
@@ -190,9 +189,9 @@ absl::Status SendPacket(int fd, const google::protobuf::MessageLite& message,
 absl::StatusOr<std::vector<UniqueFd>> ReceivePacket(
     int fd, google::protobuf::MessageLite* message, absl::Time deadline) {
   std::vector<char> bytes(kPacketBytesMax);
-  alignas(cmsghdr) std::array<char, CMSG_SPACE(sizeof(int) *
-                                               kPacketDescriptorsMax)>
-      control{};
+  alignas(cmsghdr)
+      std::array<char, CMSG_SPACE(sizeof(int) * kPacketDescriptorsMax)>
+          control{};
   iovec data{.iov_base = bytes.data(), .iov_len = bytes.size()};
   msghdr header{};
   ssize_t got = 0;

@@ -92,8 +92,7 @@ absl::Status ReadFrame(int fd, FrameDecoder& decoder,
                        absl::Time deadline);
 
 absl::Status SendPacket(int fd, const google::protobuf::MessageLite& message,
-                        absl::Span<const int> descriptors,
-                        absl::Time deadline);
+                        absl::Span<const int> descriptors, absl::Time deadline);
 // Returns the descriptors that came along, closed on exec.
 absl::StatusOr<std::vector<UniqueFd>> ReceivePacket(
     int fd, google::protobuf::MessageLite* message, absl::Time deadline);

@@ -74,9 +74,9 @@ Agent::~Agent() { client_.reset(); }
 absl::Status Agent::Run() {
   spdlog::info("worker       {} (AutoTP {})", options_.name, AUTOTP_VERSION);
   spdlog::info("coordinator  {}", options_.coordinator);
-  spdlog::info("slots        {} {}, {} threads each ({} cores)",
-               options_.slots, options_.device,
-               ThreadsPerSlot(UsableCores(), options_.slots), UsableCores());
+  spdlog::info("slots        {} {}, {} threads each ({} cores)", options_.slots,
+               options_.device, ThreadsPerSlot(UsableCores(), options_.slots),
+               UsableCores());
   spdlog::info("data address {}", options_.data_address);
   spdlog::info("trainer      {}", options_.trainer_binary);
   result_ = supervisor_.Start(session_.get());

@@ -32,6 +32,10 @@ namespace autotp::agent {
 // `address`: "host:port" or "unix:/path". Connects when first used.
 std::shared_ptr<grpc::Channel> OpenChannel(const std::string& address);
 
+// The methods of the two services, by name: &WorkerCalls::Heartbeat.
+using WorkerCalls = v1::WorkerService::StubInterface::async_interface;
+using RendezvousCalls = v1::RendezvousService::StubInterface::async_interface;
+
 class CoordinatorClient {
  public:
   template <typename Response>
@@ -40,12 +44,10 @@ class CoordinatorClient {
   CoordinatorClient(EventLoop& loop, std::shared_ptr<grpc::Channel> channel);
   ~CoordinatorClient();
 
-  v1::WorkerService::Stub::async* worker() { return worker_->async(); }
-  v1::RendezvousService::Stub::async* rendezvous() {
-    return rendezvous_->async();
-  }
+  WorkerCalls* worker() { return worker_->async(); }
+  RendezvousCalls* rendezvous() { return rendezvous_->async(); }
 
-  // One call of `stub`, e.g. (worker(), &...::Heartbeat, request, ...).
+  // One call of `stub`, e.g. (worker(), &WorkerCalls::Heartbeat, request, ...).
   template <typename Stub, typename Request, typename Response>
   void Call(Stub* stub,
             void (Stub::*method)(grpc::ClientContext*, const Request*,

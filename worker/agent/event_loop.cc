@@ -92,8 +92,7 @@ void EventLoop::Wait() {
     if (!posted_.empty()) wait = absl::ZeroDuration();
   }
   const int64_t milliseconds = std::max<int64_t>(
-      0,
-      absl::ToInt64Milliseconds(absl::Ceil(wait, absl::Milliseconds(1))));
+      0, absl::ToInt64Milliseconds(absl::Ceil(wait, absl::Milliseconds(1))));
   if (poll(entries.data(), entries.size(), static_cast<int>(milliseconds)) <=
       0) {
     return;

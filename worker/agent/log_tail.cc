@@ -35,9 +35,10 @@ absl::StatusOr<UniqueFd> OpenLog(const std::string& path) {
     return absl::PermissionDeniedError(
         absl::StrCat("log folder ", folder.string(), ": ", error.message()));
   }
-  UniqueFd log(open(path.c_str(), O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC,
-                    0644));
-  if (!log.valid()) return absl::ErrnoToStatus(errno, absl::StrCat("log ", path));
+  UniqueFd log(
+      open(path.c_str(), O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC, 0644));
+  if (!log.valid())
+    return absl::ErrnoToStatus(errno, absl::StrCat("log ", path));
   return log;
 }
 

@@ -39,17 +39,15 @@ void LogUpload::Pump() {
   request.set_data(*std::move(data));
   CallOptions options;
   options.owner = weak_from_this();
-  session_.Call(session_.client().worker(),
-                &v1::WorkerService::Stub::async::UploadLogs, attempt_,
-                std::move(request), options,
-                std::function<void(absl::StatusOr<v1::UploadLogsResponse>)>(
-                    [this, sent_to](const auto& answer) {
-                      OnAnswer(sent_to, answer);
-                    }));
+  session_.Call(
+      session_.client().worker(), &WorkerCalls::UploadLogs, attempt_,
+      std::move(request), options,
+      std::function<void(absl::StatusOr<v1::UploadLogsResponse>)>(
+          [this, sent_to](const auto& answer) { OnAnswer(sent_to, answer); }));
 }
 
-void LogUpload::OnAnswer(
-    int64_t sent_to, const absl::StatusOr<v1::UploadLogsResponse>& answer) {
+void LogUpload::OnAnswer(int64_t sent_to,
+                         const absl::StatusOr<v1::UploadLogsResponse>& answer) {
   out_ = false;
   if (!answer.ok()) {
     ended_ = true;  // fenced, or a coordinator that keeps no logs

@@ -33,8 +33,7 @@ std::string AddressTowards(const std::string& coordinator) {
   hints.ai_socktype = SOCK_DGRAM;
   addrinfo* found = nullptr;
   if (getaddrinfo(coordinator.substr(0, colon).c_str(),
-                  coordinator.substr(colon + 1).c_str(), &hints,
-                  &found) != 0) {
+                  coordinator.substr(colon + 1).c_str(), &hints, &found) != 0) {
     return kLoopback;
   }
   std::string address = kLoopback;
@@ -44,8 +43,7 @@ std::string AddressTowards(const std::string& coordinator) {
   std::array<char, INET_ADDRSTRLEN> text{};
   if (probe.valid() &&
       connect(probe.get(), found->ai_addr, found->ai_addrlen) == 0 &&
-      getsockname(probe.get(), reinterpret_cast<sockaddr*>(&own), &size) ==
-          0 &&
+      getsockname(probe.get(), reinterpret_cast<sockaddr*>(&own), &size) == 0 &&
       inet_ntop(AF_INET, &own.sin_addr, text.data(), text.size()) != nullptr) {
     address = text.data();
   }
@@ -80,8 +78,8 @@ absl::Status Resolve(WorkerOptions* options) {
         "--slots: ", options->slots, "; must be 1 to ", kSlotsMax));
   }
   if (options->device != "cpu" && options->device != "cuda") {
-    return absl::InvalidArgumentError(absl::StrCat(
-        "--device: ", options->device, "; must be cpu or cuda"));
+    return absl::InvalidArgumentError(
+        absl::StrCat("--device: ", options->device, "; must be cpu or cuda"));
   }
   if (options->name.empty()) options->name = HostName();
   if (options->data_address.empty()) {
@@ -99,8 +97,7 @@ int UsableCores() {
 }
 
 int64_t HostMemoryBytes() {
-  return static_cast<int64_t>(sysconf(_SC_PHYS_PAGES)) *
-         sysconf(_SC_PAGESIZE);
+  return static_cast<int64_t>(sysconf(_SC_PHYS_PAGES)) * sysconf(_SC_PAGESIZE);
 }
 
 std::string HostName() {

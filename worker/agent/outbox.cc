@@ -9,8 +9,7 @@ void Outbox::AddStep(int rank, const v1::StepMetrics& step) {
 }
 
 void Outbox::AddState(const v1::ReportTrainerRequest& state) {
-  entries_.push_back(
-      {.rank = state.rank(), .is_state = true, .state = state});
+  entries_.push_back({.rank = state.rank(), .is_state = true, .state = state});
   ++num_states_;
 }
 

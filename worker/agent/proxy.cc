@@ -8,9 +8,6 @@
 namespace autotp::agent {
 namespace {
 
-using WorkerStub = v1::WorkerService::Stub::async;
-using RendezvousStub = v1::RendezvousService::Stub::async;
-
 // Longer than the coordinator's own wait, so that its answer comes first.
 constexpr absl::Duration kWaitSlack = absl::Seconds(5);
 
@@ -45,7 +42,7 @@ struct PartPoll : std::enable_shared_from_this<PartPoll> {
 
   void Try() {
     session->Call(
-        session->client().worker(), &WorkerStub::ReportPart, attempt, request,
+        session->client().worker(), &WorkerCalls::ReportPart, attempt, request,
         options,
         std::function<void(absl::StatusOr<v1::ReportPartResponse>)>(
             [self = shared_from_this()](
@@ -81,14 +78,14 @@ void ServeKey(Session& session, const AttemptKey& attempt,
               const v1::KeyRequest& request, const ProxyOptions& options,
               std::weak_ptr<const void> owner, Reply reply) {
   CallOptions call{.owner = std::move(owner)};
-  RendezvousStub* stub = session.client().rendezvous();
+  RendezvousCalls* stub = session.client().rendezvous();
   const int64_t id = request.id();
   if (request.set()) {
     call.deadline = absl::Now() + options.set_key_timeout;
     v1::SetKeyRequest set;
     set.set_key(request.key());
     set.set_value(request.value());
-    session.Call(stub, &RendezvousStub::SetKey, attempt, std::move(set), call,
+    session.Call(stub, &RendezvousCalls::SetKey, attempt, std::move(set), call,
                  std::function<void(absl::StatusOr<v1::SetKeyResponse>)>(
                      [id, reply](const auto& answer) {
                        reply(KeyAnswer(id, answer.status()));
@@ -102,7 +99,7 @@ void ServeKey(Session& session, const AttemptKey& attempt,
   get.set_key(request.key());
   get.mutable_wait()->set_seconds(wait / 1000);
   get.mutable_wait()->set_nanos(static_cast<int>(wait % 1000) * 1'000'000);
-  session.Call(stub, &RendezvousStub::GetKey, attempt, std::move(get), call,
+  session.Call(stub, &RendezvousCalls::GetKey, attempt, std::move(get), call,
                std::function<void(absl::StatusOr<v1::GetKeyResponse>)>(
                    [id, reply](const auto& answer) {
                      v1::ToTrainer message = KeyAnswer(id, answer.status());
@@ -119,11 +116,11 @@ void ServeCheckpoint(Session& session, const AttemptKey& attempt, int rank,
                      std::weak_ptr<const void> owner, Reply reply) {
   const CallOptions call{.deadline = absl::Now() + options.checkpoint_timeout,
                          .owner = std::move(owner)};
-  WorkerStub* stub = session.client().worker();
+  WorkerCalls* stub = session.client().worker();
   const int64_t id = request.id();
   if (request.has_begin()) {
     session.Call(
-        stub, &WorkerStub::BeginCheckpoint, attempt, request.begin(), call,
+        stub, &WorkerCalls::BeginCheckpoint, attempt, request.begin(), call,
         std::function<void(absl::StatusOr<v1::BeginCheckpointResponse>)>(
             [id, reply](const auto& answer) {
               v1::ToTrainer message = CheckpointAnswer(id, answer.status());
@@ -134,7 +131,7 @@ void ServeCheckpoint(Session& session, const AttemptKey& attempt, int rank,
             }));
   } else if (request.has_commit()) {
     session.Call(
-        stub, &WorkerStub::CommitCheckpoint, attempt, request.commit(), call,
+        stub, &WorkerCalls::CommitCheckpoint, attempt, request.commit(), call,
         std::function<void(absl::StatusOr<v1::CommitCheckpointResponse>)>(
             [id, reply](const auto& answer) {
               reply(CheckpointAnswer(id, answer.status()));

@@ -64,9 +64,9 @@ Actions Reconcile(const v1::Assignment& desired,
       continue;
     }
     if (task.slot() < 0 || task.slot() >= num_slots) {
-      actions.waiting.push_back({i, absl::StrCat("slot ", task.slot(),
-                                                 " is not one of this worker's ",
-                                                 num_slots)});
+      actions.waiting.push_back(
+          {i, absl::StrCat("slot ", task.slot(),
+                           " is not one of this worker's ", num_slots)});
     } else if (const auto holder = held.find(task.slot());
                holder != held.end()) {
       actions.waiting.push_back(

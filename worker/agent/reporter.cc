@@ -6,10 +6,6 @@
 #include "spdlog/spdlog.h"
 
 namespace autotp::agent {
-namespace {
-using Stub = v1::WorkerService::Stub::async;
-}  // namespace
-
 Reporter::Reporter(Session& session, AttemptKey attempt, Callbacks callbacks)
     : session_(session),
       attempt_(std::move(attempt)),
@@ -45,23 +41,20 @@ void Reporter::Send(const Report& report) {
   options.owner = weak_from_this();
   CoordinatorClient& client = session_.client();
   if (report.state.has_value()) {
-    session_.Call(client.worker(), &Stub::ReportTrainer, attempt_,
-                  *report.state, options,
-                  std::function<void(
-                      absl::StatusOr<v1::ReportTrainerResponse>)>(
-                      [this](const auto& answer) {
-                        OnAnswer(answer.status());
-                      }));
+    session_.Call(
+        client.worker(), &WorkerCalls::ReportTrainer, attempt_, *report.state,
+        options,
+        std::function<void(absl::StatusOr<v1::ReportTrainerResponse>)>(
+            [this](const auto& answer) { OnAnswer(answer.status()); }));
     return;
   }
   v1::ReportProgressRequest request;
   request.set_rank(report.rank);
   for (const v1::StepMetrics& step : report.steps) *request.add_steps() = step;
-  session_.Call(
-      client.worker(), &Stub::ReportProgress, attempt_, std::move(request),
-      options,
-      std::function<void(absl::StatusOr<v1::ReportProgressResponse>)>(
-          [this](const auto& answer) { OnAnswer(answer.status()); }));
+  session_.Call(client.worker(), &WorkerCalls::ReportProgress, attempt_,
+                std::move(request), options,
+                std::function<void(absl::StatusOr<v1::ReportProgressResponse>)>(
+                    [this](const auto& answer) { OnAnswer(answer.status()); }));
 }
 
 void Reporter::OnAnswer(const absl::Status& status) {

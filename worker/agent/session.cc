@@ -11,7 +11,6 @@
 namespace autotp::agent {
 namespace {
 
-using Stub = v1::WorkerService::Stub::async;
 constexpr absl::Duration kRegisterTimeout = absl::Seconds(5);
 constexpr absl::Duration kHeartbeatTimeoutMin = absl::Seconds(2);
 constexpr int kHeartbeatsBehindMax = 2;
@@ -47,12 +46,12 @@ void Session::Register() {
   for (v1::RunningTrainer& trainer : callbacks_.running()) {
     *self_.add_running() = std::move(trainer);
   }
-  client_.Call(
-      client_.worker(), &Stub::RegisterWorker, self_, kRegisterTimeout,
-      std::function<void(absl::StatusOr<v1::RegisterWorkerResponse>)>(
-          [this](absl::StatusOr<v1::RegisterWorkerResponse> response) {
-            OnRegistered(std::move(response));
-          }));
+  client_.Call(client_.worker(), &WorkerCalls::RegisterWorker, self_,
+               kRegisterTimeout,
+               std::function<void(absl::StatusOr<v1::RegisterWorkerResponse>)>(
+                   [this](absl::StatusOr<v1::RegisterWorkerResponse> response) {
+                     OnRegistered(std::move(response));
+                   }));
 }
 
 void Session::OnRegistered(
@@ -95,8 +94,8 @@ void Session::OnRegistered(
   EndDoubts(/*session_is_current=*/false);
   OpenStream();
   loop_.Cancel(heartbeat_timer_);
-  heartbeat_timer_ = loop_.RunAt(absl::Now() + heartbeat_interval_,
-                                 [this] { Heartbeat(); });
+  heartbeat_timer_ =
+      loop_.RunAt(absl::Now() + heartbeat_interval_, [this] { Heartbeat(); });
 }
 
 void Session::Heartbeat() {
@@ -106,14 +105,13 @@ void Session::Heartbeat() {
   v1::HeartbeatRequest request;
   *request.mutable_fence() = self_.fence();
   request.set_assignment_generation(applied_generation_);
-  client_.Call(
-      client_.worker(), &Stub::Heartbeat, request,
-      std::max(heartbeat_interval_ * 2, kHeartbeatTimeoutMin),
-      std::function<void(absl::StatusOr<v1::HeartbeatResponse>)>(
-          [this, number = number_](
-              const absl::StatusOr<v1::HeartbeatResponse>& response) {
-            OnHeartbeat(number, response);
-          }));
+  client_.Call(client_.worker(), &WorkerCalls::Heartbeat, request,
+               std::max(heartbeat_interval_ * 2, kHeartbeatTimeoutMin),
+               std::function<void(absl::StatusOr<v1::HeartbeatResponse>)>(
+                   [this, number = number_](
+                       const absl::StatusOr<v1::HeartbeatResponse>& response) {
+                     OnHeartbeat(number, response);
+                   }));
 }
 
 void Session::OnHeartbeat(
@@ -126,8 +124,7 @@ void Session::OnHeartbeat(
   }
   if (response.ok() &&
       response->coordinator_epoch() != self_.fence().coordinator_epoch()) {
-    Renew(absl::StrCat("its epoch is ", response->coordinator_epoch(),
-                       " now"));
+    Renew(absl::StrCat("its epoch is ", response->coordinator_epoch(), " now"));
     return;
   }
   if (!response.ok()) {
@@ -137,8 +134,7 @@ void Session::OnHeartbeat(
     }
   } else {
     if (std::exchange(silent_, false)) spdlog::info("the coordinator is back");
-    const bool behind =
-        response->assignment_generation() > applied_generation_;
+    const bool behind = response->assignment_generation() > applied_generation_;
     num_behind_ = behind ? num_behind_ + 1 : 0;
     if (num_behind_ > kHeartbeatsBehindMax && stream_ != nullptr) {
       spdlog::warn("the assignment stream is stuck at generation {}, not {}",
@@ -148,8 +144,8 @@ void Session::OnHeartbeat(
     }
     EndDoubts(/*session_is_current=*/true);
   }
-  heartbeat_timer_ = loop_.RunAt(absl::Now() + heartbeat_interval_,
-                                 [this] { Heartbeat(); });
+  heartbeat_timer_ =
+      loop_.RunAt(absl::Now() + heartbeat_interval_, [this] { Heartbeat(); });
 }
 
 void Session::OpenStream() {
@@ -227,7 +223,7 @@ void Session::Deregister(absl::Duration timeout, std::function<void()> done) {
   v1::DeregisterWorkerRequest request;
   *request.mutable_fence() = self_.fence();
   client_.Call(
-      client_.worker(), &Stub::DeregisterWorker, request, timeout,
+      client_.worker(), &WorkerCalls::DeregisterWorker, request, timeout,
       std::function<void(absl::StatusOr<v1::DeregisterWorkerResponse>)>(
           [done](const absl::StatusOr<v1::DeregisterWorkerResponse>& answer) {
             if (answer.ok()) {

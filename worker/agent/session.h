@@ -123,12 +123,13 @@ class Session {
 };
 
 template <typename Stub, typename Request, typename Response>
-void Session::Call(
-    Stub* stub,
-    void (Stub::*method)(grpc::ClientContext*, const Request*, Response*,
-                         std::function<void(grpc::Status)>),
-    const AttemptKey& attempt, Request request, const CallOptions& options,
-    std::function<void(absl::StatusOr<Response>)> done) {
+void Session::Call(Stub* stub,
+                   void (Stub::*method)(grpc::ClientContext*, const Request*,
+                                        Response*,
+                                        std::function<void(grpc::Status)>),
+                   const AttemptKey& attempt, Request request,
+                   const CallOptions& options,
+                   std::function<void(absl::StatusOr<Response>)> done) {
   struct Repeated : std::enable_shared_from_this<Repeated> {
     Session* session;
     Stub* stub;

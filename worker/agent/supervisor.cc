@@ -34,9 +34,9 @@ absl::Status Supervisor::Start(Session* session) {
   session_ = session;
   StartZygote();
   if (zygote_ == nullptr) {
-    return absl::NotFoundError(
-        absl::StrCat("cannot start ", options_.zygote.binary,
-                     "; name it with --trainer-binary"));
+    return absl::NotFoundError(absl::StrCat("cannot start ",
+                                            options_.zygote.binary,
+                                            "; name it with --trainer-binary"));
   }
   PumpLogs();
   return absl::OkStatus();
@@ -54,12 +54,12 @@ void Supervisor::StartZygote() {
            },
        .on_forked = [this](const auto& forked) { OnForked(forked); },
        .on_exited = [this](const auto& exited) { OnExited(exited); },
-       .on_zygote_exit = [this](const std::string& why) {
-         OnZygoteExit(why);
-       }});
+       .on_zygote_exit =
+           [this](const std::string& why) { OnZygoteExit(why); }});
   if (!zygote.ok()) {
     spdlog::error("no zygote: {}", zygote.status().ToString());
-    loop_.RunAt(absl::Now() + zygote_backoff_.Next(), [this] { StartZygote(); });
+    loop_.RunAt(absl::Now() + zygote_backoff_.Next(),
+                [this] { StartZygote(); });
     return;
   }
   zygote_ = *std::move(zygote);
@@ -220,8 +220,7 @@ absl::Status Supervisor::Fork(const v1::TrainerTask& task, Attempt& attempt,
   request.set_slot(trainer.slot);
   request.set_threads(options_.zygote.threads);
   request.set_data_address(options_.data_address);
-  std::vector<int> descriptors = {ends.second.get(),
-                                  trainer.log->descriptor()};
+  std::vector<int> descriptors = {ends.second.get(), trainer.log->descriptor()};
   for (const v1::ProcessGroup& group : task.groups()) {
     if (group.backend() != v1::ProcessGroup::BACKEND_SHARED_MEMORY) continue;
     UniqueFd& memory = attempt.memory[group.key()];
@@ -237,10 +236,8 @@ absl::Status Supervisor::Fork(const v1::TrainerTask& task, Attempt& attempt,
 
   trainer.link = std::make_unique<TrainerLink>(
       loop_, std::move(ends.first),
-      [this, key = trainer.attempt,
-       rank = trainer.rank](const v1::FromTrainer& message) {
-        OnMessage(key, rank, message);
-      });
+      [this, key = trainer.attempt, rank = trainer.rank](
+          const v1::FromTrainer& message) { OnMessage(key, rank, message); });
   v1::ToTrainer start;
   *start.mutable_start() = task;
   return trainer.link->Send(start);
@@ -271,13 +268,13 @@ void Supervisor::OnMessage(const AttemptKey& key, int rank,
   if (trainer == nullptr || !trainer->live) return;
   Attempt& attempt = *attempts_.at(key);
   const std::shared_ptr<Trainer> owner = attempt.trainers.at(rank);
-  const Reply reply = [weak = std::weak_ptr<Trainer>(owner)](
-                          const v1::ToTrainer& answer) {
-    const std::shared_ptr<Trainer> strong = weak.lock();
-    if (strong != nullptr && strong->link != nullptr && strong->live) {
-      strong->link->Send(answer).IgnoreError();  // its exit says more
-    }
-  };
+  const Reply reply =
+      [weak = std::weak_ptr<Trainer>(owner)](const v1::ToTrainer& answer) {
+        const std::shared_ptr<Trainer> strong = weak.lock();
+        if (strong != nullptr && strong->link != nullptr && strong->live) {
+          strong->link->Send(answer).IgnoreError();  // its exit says more
+        }
+      };
   if (message.has_step()) {
     trainer->step = message.step().step();
     attempt.reporter->AddStep(rank, message.step());
@@ -331,9 +328,8 @@ void Supervisor::OnEnd(Trainer& trainer, int exit_code, int signal,
     v1::Failure failure;
     if (trainer.last_words.has_value()) failure = *trainer.last_words;
     if (failure.reason() == v1::FAILURE_REASON_UNSPECIFIED) {
-      failure.set_reason(trainer.pid == 0
-                             ? v1::FAILURE_REASON_INTERNAL
-                             : v1::FAILURE_REASON_TRAINER_EXITED);
+      failure.set_reason(trainer.pid == 0 ? v1::FAILURE_REASON_INTERNAL
+                                          : v1::FAILURE_REASON_TRAINER_EXITED);
       failure.set_message(
           trainer.pid == 0
               ? absl::StrCat("rank ", trainer.rank, " did not start: ", how)
@@ -346,8 +342,8 @@ void Supervisor::OnEnd(Trainer& trainer, int exit_code, int signal,
     failure.set_signal(signal);
     const absl::Time now = absl::Now();
     failure.mutable_detect_time()->set_seconds(absl::ToUnixSeconds(now));
-    failure.mutable_detect_time()->set_nanos(static_cast<int>(
-        absl::ToUnixNanos(now) % 1'000'000'000));
+    failure.mutable_detect_time()->set_nanos(
+        static_cast<int>(absl::ToUnixNanos(now) % 1'000'000'000));
     if (trainer.log != nullptr) {
       for (std::string& line :
            LastLines(trainer.log->descriptor(), trainer.log->begin(),
@@ -479,9 +475,9 @@ bool Supervisor::IsDrained(const Attempt& attempt) {
 }
 
 bool Supervisor::drained() const {
-  return std::all_of(
-      attempts_.begin(), attempts_.end(),
-      [](const auto& entry) { return IsDrained(*entry.second); });
+  return std::all_of(attempts_.begin(), attempts_.end(), [](const auto& entry) {
+    return IsDrained(*entry.second);
+  });
 }
 
 void Supervisor::PumpLogs() {
@@ -492,8 +488,8 @@ void Supervisor::PumpLogs() {
     }
   }
   SweepLater();  // an attempt may have waited for its logs
-  log_timer_ = loop_.RunAt(absl::Now() + options_.log_interval,
-                           [this] { PumpLogs(); });
+  log_timer_ =
+      loop_.RunAt(absl::Now() + options_.log_interval, [this] { PumpLogs(); });
 }
 
 void Supervisor::SweepLater() {
@@ -508,9 +504,9 @@ void Supervisor::Sweep() {
     const bool desired = std::any_of(
         desired_.tasks().begin(), desired_.tasks().end(),
         [&key = key](const auto& task) { return KeyOf(task) == key; });
-    const bool live = std::any_of(
-        attempt->trainers.begin(), attempt->trainers.end(),
-        [](const auto& trainer) { return trainer.second->live; });
+    const bool live =
+        std::any_of(attempt->trainers.begin(), attempt->trainers.end(),
+                    [](const auto& trainer) { return trainer.second->live; });
     const bool undecided =
         attempt->blame.DecideTime() != absl::InfiniteFuture();
     if (desired || live || undecided || !IsDrained(*attempt)) {

@@ -44,7 +44,7 @@ struct SupervisorOptions {
   std::function<absl::StatusOr<int>(int ranks)> create_memory;
   std::function<void(int descriptor)> abort_memory;
   absl::Duration kill_grace = absl::Milliseconds(300);  // after a peer's death
-  absl::Duration exit_timeout = absl::Seconds(10);  // after a last word
+  absl::Duration exit_timeout = absl::Seconds(10);      // after a last word
   absl::Duration log_interval = absl::Milliseconds(500);
   int log_lines_max = 20;  // in a failure
   ProxyOptions proxy;

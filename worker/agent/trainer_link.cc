@@ -16,9 +16,8 @@ namespace {
 constexpr size_t kReadBytes = size_t{64} << 10;
 }  // namespace
 
-TrainerLink::TrainerLink(
-    EventLoop& loop, UniqueFd socket,
-    std::function<void(const v1::FromTrainer&)> on_message)
+TrainerLink::TrainerLink(EventLoop& loop, UniqueFd socket,
+                         std::function<void(const v1::FromTrainer&)> on_message)
     : loop_(loop),
       socket_(std::move(socket)),
       on_message_(std::move(on_message)) {
@@ -30,8 +29,8 @@ TrainerLink::~TrainerLink() { loop_.Unwatch(socket_.get()); }
 absl::Status TrainerLink::Send(const v1::ToTrainer& message) {
   if (closed_) return absl::UnavailableError("the trainer's socket has ended");
   if (waiting_.size() > kWaitingBytesMax) {
-    return absl::ResourceExhaustedError(absl::StrCat(
-        "the trainer has not read ", waiting_.size(), " bytes"));
+    return absl::ResourceExhaustedError(
+        absl::StrCat("the trainer has not read ", waiting_.size(), " bytes"));
   }
   AUTOTP_RETURN_IF_ERROR(AppendFrame(message, &waiting_));
   WriteWaiting();

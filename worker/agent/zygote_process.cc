@@ -47,9 +47,9 @@ std::vector<char*> Pointers(std::vector<std::string>& strings) {
 // Without exec's leftovers: no blocked or ignored signals, and a process
 // group of its own, so that a terminal's ctrl-C reaches only the agent.
 absl::StatusOr<pid_t> Spawn(const ZygoteOptions& options, int control) {
-  std::vector<std::string> arguments = {
-      options.binary, "--zygote", "--control-fd",
-      std::to_string(kControlInChild)};
+  std::vector<std::string> arguments = {options.binary, "--zygote",
+                                        "--control-fd",
+                                        std::to_string(kControlInChild)};
   std::vector<std::string> environment = ChildEnvironment(options.threads);
   posix_spawn_file_actions_t actions;
   posix_spawnattr_t attributes;

@@ -32,8 +32,7 @@ inline absl::Status WithReason(absl::Status status, v1::FailureReason reason) {
 inline v1::FailureReason ReasonOf(const absl::Status& status) {
   const auto payload = status.GetPayload(kFailureReasonUrl);
   int reason = 0;
-  if (payload.has_value() &&
-      absl::SimpleAtoi(std::string(*payload), &reason) &&
+  if (payload.has_value() && absl::SimpleAtoi(std::string(*payload), &reason) &&
       v1::FailureReason_IsValid(reason)) {
     return static_cast<v1::FailureReason>(reason);
   }

@@ -22,9 +22,9 @@ constexpr absl::Duration kStartTimeout = absl::Seconds(60);
 void InstallLog(const v1::TrainerTask& task) {
   auto logger = std::make_shared<spdlog::logger>(
       "trainer", std::make_shared<spdlog::sinks::stdout_sink_mt>());
-  logger->set_pattern(
-      absl::StrCat("%Y-%m-%d %H:%M:%S.%e %L [rank ", task.rank(), "/",
-                   task.world_size(), " attempt ", task.attempt(), "] %v"));
+  logger->set_pattern(absl::StrCat("%Y-%m-%d %H:%M:%S.%e %L [rank ",
+                                   task.rank(), "/", task.world_size(),
+                                   " attempt ", task.attempt(), "] %v"));
   logger->flush_on(spdlog::level::trace);
   spdlog::set_default_logger(std::move(logger));
 }
@@ -68,18 +68,18 @@ v1::ReportTrainerRequest DescribeEnd(
 int RunTrainer(ForkedTrainer trainer, const TrainFunction& train) {
   FrameDecoder decoder;
   v1::ToTrainer first;
-  const absl::Status started =
-      ReadFrame(trainer.control.get(), decoder, &first,
-                absl::Now() + kStartTimeout);
+  const absl::Status started = ReadFrame(trainer.control.get(), decoder, &first,
+                                         absl::Now() + kStartTimeout);
   if (!started.ok() || !first.has_start()) {
     spdlog::error("no task came from the agent: {}", started.ToString());
     return kExitBadStart;
   }
   const v1::TrainerTask task = std::move(*first.mutable_start());
   InstallLog(task);
-  spdlog::info("{} attempt {} epoch {}: slot {}, {} threads, {} shared segments",
-               task.job(), task.attempt(), task.group_epoch(), trainer.slot,
-               trainer.threads, trainer.memory.size());
+  spdlog::info(
+      "{} attempt {} epoch {}: slot {}, {} threads, {} shared segments",
+      task.job(), task.attempt(), task.group_epoch(), trainer.slot,
+      trainer.threads, trainer.memory.size());
   SocketHostOptions options;
   options.job = task.job();
   options.attempt = task.attempt();

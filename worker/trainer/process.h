@@ -19,9 +19,9 @@
 namespace autotp::trainer {
 
 inline constexpr int kExitDone = 0;
-inline constexpr int kExitFailed = 1;     // the failure was reported
-inline constexpr int kExitNoAgent = 3;    // nobody to report to
-inline constexpr int kExitBadStart = 4;   // no task came
+inline constexpr int kExitFailed = 1;    // the failure was reported
+inline constexpr int kExitNoAgent = 3;   // nobody to report to
+inline constexpr int kExitBadStart = 4;  // no task came
 
 using TrainFunction = std::function<absl::StatusOr<TrainResult>(
     const v1::TrainerTask&, TrainerHost&)>;

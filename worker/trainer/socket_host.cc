@@ -152,8 +152,9 @@ absl::StatusOr<v1::ToTrainer> SocketHost::Call(int64_t id,
   pending_.erase(id);
   AUTOTP_RETURN_IF_ERROR(sent);
   if (!call.answered) {
-    return absl::DeadlineExceededError(absl::StrCat(
-        "the worker's agent gave no answer in ", absl::FormatDuration(timeout)));
+    return absl::DeadlineExceededError(
+        absl::StrCat("the worker's agent gave no answer in ",
+                     absl::FormatDuration(timeout)));
   }
   AUTOTP_RETURN_IF_ERROR(call.status);
   return std::move(call.reply);
@@ -180,8 +181,8 @@ void SocketHost::ReadLoop() {
   absl::Status status;
   while (true) {
     v1::ToTrainer message;
-    status = ReadFrame(control_.get(), decoder_, &message,
-                       absl::InfiniteFuture());
+    status =
+        ReadFrame(control_.get(), decoder_, &message, absl::InfiniteFuture());
     if (!status.ok()) break;
     if (message.has_key_reply()) {
       const int64_t id = message.key_reply().id();

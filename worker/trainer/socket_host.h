@@ -65,8 +65,7 @@ class SocketHost final : public TrainerHost {
   class Keys final : public collective::KeyStore {
    public:
     explicit Keys(SocketHost& host) : host_(host) {}
-    absl::Status Set(const std::string& key,
-                     const std::string& value) override;
+    absl::Status Set(const std::string& key, const std::string& value) override;
     absl::StatusOr<std::string> Get(const std::string& key,
                                     absl::Duration timeout) override;
 

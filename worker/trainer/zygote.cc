@@ -113,15 +113,13 @@ class Zygote {
         .ok();
   }
 
-  bool Fork(const v1::ForkRequest& request,
-            std::vector<UniqueFd> descriptors) {
+  bool Fork(const v1::ForkRequest& request, std::vector<UniqueFd> descriptors) {
     v1::ZygoteEvent event;
     v1::TrainerForked* forked = event.mutable_forked();
     forked->set_id(request.id());
     ForkedTrainer trainer;
     UniqueFd log;
-    forked->set_error(
-        Unpack(request, std::move(descriptors), &trainer, &log));
+    forked->set_error(Unpack(request, std::move(descriptors), &trainer, &log));
     if (!forked->error().empty()) return Send(event);
     std::fflush(nullptr);
     const pid_t zygote = getpid();
