@@ -98,7 +98,7 @@ class Matcher {
         ++matches_[r];
         if (best.rule < 0) {
           best.rule = static_cast<int>(r);
-          best.pattern = pattern->text();
+          best.pattern = rule.shown.empty() ? pattern->text() : rule.shown;
           best.by_head = roles_[index].is_head &&
                          (n > 0 || !roles_[index].is_embedding);
         }

@@ -25,6 +25,7 @@ absl::string_view ActionName(Action action);
 
 struct Rule {
   std::vector<Pattern> patterns;  // any of them
+  std::string shown;  // for people, instead of the pattern that matched
   Action action = Action::kWhole;
   std::string origin;  // "preset llama": for people
   std::vector<std::string> model_types;  // lower case; empty: all

@@ -156,7 +156,8 @@ std::vector<Rule> TpPlanRules(const TpPlan& plan, const std::string& origin,
     Rule rule;
     rule.patterns.push_back(*std::move(pattern));
     rule.action = style->action;
-    rule.origin = absl::StrCat(origin, ": ", module, " ", style_name);
+    rule.shown = module;
+    rule.origin = absl::StrCat(origin, ", ", module, " ", style_name);
     rule.report_if_unused = report_if_unused;
     rule.place = entry_place;
     rules.push_back(std::move(rule));

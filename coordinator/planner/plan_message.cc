@@ -118,10 +118,11 @@ void ReportGathers(const v1::Plan& plan, config::Diagnostics* diagnostics) {
   }
 }
 
-// Cuts that rules ask for and that the program cannot give.
+// Cuts that rules ask for and that the program cannot give. Key and value
+// heads on every rank, with summed gradients, are as good as can be: a note.
 void ReportImpossibleCuts(const PlanInput& input,
                           config::Diagnostics* diagnostics) {
-  std::map<std::string, std::vector<std::string>> by_reason;
+  std::map<std::pair<bool, std::string>, std::vector<std::string>> by_reason;
   for (const auto& [name, placement] : input.placements) {
     if (placement.request.want != partition::ParameterRequest::Want::kCut) {
       continue;
@@ -131,18 +132,25 @@ void ReportImpossibleCuts(const PlanInput& input,
         cut->second.dim == placement.request.dim) {
       continue;
     }
-    std::vector<std::string>& names = by_reason[cut->second.reason];
+    std::vector<std::string>& names =
+        by_reason[{cut->second.partial_gradient, cut->second.reason}];
     const std::string pattern = WithoutNumbers(name);
     if (std::find(names.begin(), names.end(), pattern) == names.end()) {
       names.push_back(pattern);
     }
   }
-  for (const auto& [reason, names] : by_reason) {
-    diagnostics->Warning(
-        {}, "CUT_NOT_POSSIBLE",
-        absl::StrCat(absl::StrJoin(names, ", "), " not cut as the rules say: ",
-                     reason),
-        "use a smaller autotp_size, or a rule that keeps them whole");
+  for (const auto& [key, names] : by_reason) {
+    const auto& [is_shared, reason] = key;
+    const std::string message =
+        absl::StrCat(absl::StrJoin(names, ", "), ": ", reason);
+    if (is_shared) {
+      diagnostics->Note({}, "HEADS_REPLICATED", message,
+                        "a smaller autotp_size cuts them too");
+    } else {
+      diagnostics->Warning(
+          {}, "CUT_NOT_POSSIBLE", message,
+          "use a smaller autotp_size, or a rule that keeps them whole");
+    }
   }
 }
 

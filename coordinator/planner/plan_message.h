@@ -29,7 +29,7 @@ struct PlanInput {
 v1::Plan PlanMessage(const PlanInput& input);
 
 // Findings about the outcome: GATHER_NEEDED, CUT_NOT_POSSIBLE, NOTHING_IS_CUT
-// (warnings), UNEVEN_SPLIT (a note).
+// (warnings), HEADS_REPLICATED and UNEVEN_SPLIT (notes).
 void ReportOutcome(const PlanInput& input, const v1::Plan& plan,
                    config::Diagnostics* diagnostics);
 

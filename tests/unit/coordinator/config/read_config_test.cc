@@ -3,6 +3,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <random>
+
 #include "tests/unit/coordinator/config/config_testing.h"
 
 namespace autotp::config {
@@ -286,6 +288,33 @@ TEST(ReadConfigTest, EffectiveConfigReadsAsTheSame) {
   EXPECT_EQ(once.result.training->SerializeAsString(),
             twice.result.training->SerializeAsString());
   EXPECT_EQ(once.result.effective_json, twice.result.effective_json);
+}
+
+TEST(ReadConfigTest, MutatedTextsEndInDiagnostics) {
+  constexpr unsigned kSeed = 7;
+  const std::string text = With(
+      R"("optimizer": {"type": "Adam", "params": {"betas": [0.9, 0.99]}},
+      "tensor_parallel": {"autotp_size": 2, "partition_config":
+        {"layer_specs": [{"patterns": ["a"], "shape": [[1, 2], -1]}]}}, //x)"
+      "\n");
+  std::mt19937 random(kSeed);
+  const std::string alphabet = "{}[]\",:/*#\\01-e.\n tfn\xC3";
+  for (int round = 0; round < 3000; ++round) {
+    std::string mutated = text;
+    for (unsigned edits = 1 + random() % 4; edits > 0; --edits) {
+      mutated[random() % mutated.size()] =
+          alphabet[random() % alphabet.size()];
+    }
+    if (random() % 4 == 0) mutated.resize(random() % mutated.size());
+    const Reading reading = Read(mutated, 2);
+    EXPECT_EQ(reading.result.training.has_value(),
+              !reading.diagnostics.has_error())
+        << "seed " << kSeed << " round " << round << ": " << mutated;
+    for (const v1::Diagnostic& diagnostic : reading.diagnostics.all()) {
+      EXPECT_GE(diagnostic.line(), 1) << mutated;
+      EXPECT_GE(diagnostic.column(), 1) << mutated;
+    }
+  }
 }
 
 TEST(ReadConfigTest, NotAnObject) {

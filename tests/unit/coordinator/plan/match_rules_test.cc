@@ -63,6 +63,9 @@ TEST(MatchRulesTest, BuiltInPlanCutsTheVocabulary) {
     EXPECT_EQ(placed.How(kEmbedding), "column") << tied;
     EXPECT_EQ(placed.How(kHead), tied ? "absent" : "column");
     EXPECT_THAT(placed.Reasons(), IsEmpty());
+    EXPECT_EQ(placed.by_name.at(kQ).rule, "layers.*.self_attn.q_proj");
+    EXPECT_EQ(placed.by_name.at(kQ).reason,
+              "tp_plan of llama, layers.*.self_attn.q_proj colwise: column");
   }
 }
 

@@ -3,6 +3,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <cstdlib>
+
 #include "absl/strings/str_join.h"
 #include "tests/unit/coordinator/planner/planner_testing.h"
 
@@ -225,6 +227,54 @@ TEST_F(PlannerTest, FewerKeyHeadsThanRanks) {
   EXPECT_THAT(ParameterTexts(result.planned.plan()),
               Contains("model.layers.0.mlp.up_proj.weight 0 [6,16] [6,16] "
                        "[6,16] [6,16]"));
+  EXPECT_THAT(Reasons(result, v1::Diagnostic::SEVERITY_NOTE),
+              Contains("HEADS_REPLICATED"));
+  std::vector<std::string> sums;
+  for (const v1::CollectivePlan& use : result.planned.plan().collectives()) {
+    if (use.kind() == v1::CollectivePlan::KIND_GRADIENT_SUM) {
+      sums.push_back(absl::StrCat(use.phase(), " ", use.bytes()));
+    }
+  }
+  // Keys and values of two layers, [4, 16] each on a rank, once a step.
+  EXPECT_THAT(sums, ElementsAre(absl::StrCat("step ", 2 * 2 * 8 * 16 * 4)));
+}
+
+// The models that the reference traces were made with.
+TEST_F(PlannerTest, RealModelsNeedNoGather) {
+  const char* source = std::getenv("AUTOTP_SOURCE_DIR");
+  if (source == nullptr) GTEST_SKIP() << "AUTOTP_SOURCE_DIR is not set";
+  const std::filesystem::path models =
+      std::filesystem::path(source) / "tests/golden/models";
+  int planned = 0;
+  for (const auto& entry : std::filesystem::directory_iterator(models)) {
+    if (!std::filesystem::exists(entry.path() / "model")) continue;
+    for (const int size : {1, 2, 3, 4}) {
+      for (const char* preset : {"", R"(, "preset_model": "llama")"}) {
+        v1::JobSpec spec = Spec(absl::StrCat(
+            R"({"train_batch_size": 4, "tensor_parallel": {"autotp_size": )",
+            size, preset, "}}"));
+        spec.set_world_size(size);
+        spec.mutable_model()->set_path(entry.path() / "model");
+        spec.mutable_model()->set_initialization(
+            v1::ModelSource::INITIALIZATION_PRETRAINED);
+        const PlanResult result =
+            MakePlan(spec, {.check_run_settings = false});
+        ASSERT_TRUE(result.valid) << entry.path() << Everything(result);
+        EXPECT_THAT(Reasons(result, v1::Diagnostic::SEVERITY_WARNING),
+                    IsEmpty())
+            << entry.path() << " at " << size << Everything(result);
+        for (const v1::CollectivePlan& use :
+             result.planned.plan().collectives()) {
+          if (use.kind() == v1::CollectivePlan::KIND_ALL_REDUCE) {
+            EXPECT_EQ(use.count(), 2 * 2 + 1)  // 2L + 1 each way
+                << entry.path() << " at " << size << " " << use.phase();
+          }
+        }
+        ++planned;
+      }
+    }
+  }
+  EXPECT_GE(planned, 8);
 }
 
 TEST_F(PlannerTest, UnevenSplitsAreSaid) {
