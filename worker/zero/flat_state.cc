@@ -339,10 +339,15 @@ absl::Status FlatState::PublishWeights() {
   return absl::OkStatus();
 }
 
-std::vector<OwnedPiece> FlatState::OwnedPieces() {
+std::vector<OwnedPiece> FlatState::OwnedPieces() { return Pieces(false); }
+
+std::vector<OwnedPiece> FlatState::UpdatedPieces() { return Pieces(true); }
+
+std::vector<OwnedPiece> FlatState::Pieces(bool updated) {
   std::vector<OwnedPiece> pieces;
   for (const Bucket& bucket : layout_.buckets()) {
-    const Range own = layout_.Shard(bucket, data_rank_);
+    const Range own =
+        updated ? Updated(bucket) : layout_.Shard(bucket, data_rank_);
     for (const int parameter : bucket.parameters) {
       const Range place = layout_.parameter(parameter);
       const Range part = Intersect(place, own);

@@ -95,6 +95,8 @@ class FlatState final : public runtime::ParameterStore {
   absl::Status Update(const optimizer::AdamStep& step);
 
   std::vector<OwnedPiece> OwnedPieces();
+  // The same of what this rank updates: all of it at stage 0.
+  std::vector<OwnedPiece> UpdatedPieces();
   int64_t optimizer_state_bytes() const;
   const FlatLayout& layout() const { return layout_; }
 
@@ -116,6 +118,7 @@ class FlatState final : public runtime::ParameterStore {
   Range Updated(const Bucket& bucket) const;
   int64_t StateOffset(int64_t position, const Bucket& bucket) const;
   float* Master(int64_t position, const Bucket& bucket);
+  std::vector<OwnedPiece> Pieces(bool updated);
   float* ReducedGradient(int64_t position, const Bucket& bucket) const;
 
   absl::Status StartReduction(int bucket);

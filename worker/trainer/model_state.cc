@@ -1,0 +1,101 @@
+#include "worker/trainer/model_state.h"
+
+#include <utility>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "proto/support/status_macros.h"
+#include "worker/checkpoint/part.h"
+#include "worker/checkpoint/restore.h"
+#include "worker/checkpoint/slice.h"
+#include "worker/checkpoint/weight_loader.h"
+#include "worker/runtime/parallel.h"
+#include "worker/trainer/failure_reason.h"
+
+namespace autotp::trainer {
+namespace {
+
+absl::StatusOr<Position> LoadWeights(const v1::TrainerTask& task,
+                                     const std::vector<int64_t>& sizes,
+                                     zero::FlatState& state) {
+  checkpoint::WeightLoader loader(task.model().initialization(), task.seed());
+  std::vector<float> values;
+  for (int i = 0; i < task.program().parameters_size(); ++i) {
+    values.resize(static_cast<size_t>(sizes[i]));
+    AUTOTP_RETURN_IF_ERROR(WithReason(
+        loader.Load(task.program().parameters(i), values.data()),
+        v1::FAILURE_REASON_MODEL));
+    state.SetParameter(i, values.data());
+  }
+  return Position{};
+}
+
+absl::StatusOr<Position> Restore(const v1::TrainerTask& task,
+                                 const std::vector<int64_t>& sizes,
+                                 zero::FlatState& state) {
+  AUTOTP_ASSIGN_OR_RETURN(
+      const std::unique_ptr<checkpoint::CheckpointReader> reader,
+      checkpoint::CheckpointReader::Open(task.resume_manifest()));
+  std::vector<float> values;
+  for (int i = 0; i < task.program().parameters_size(); ++i) {
+    const v1::Parameter& parameter = task.program().parameters(i);
+    values.resize(static_cast<size_t>(sizes[i]));
+    AUTOTP_RETURN_IF_ERROR(reader->Read(
+        parameter.name(), checkpoint::kWeight, checkpoint::SliceOf(parameter),
+        {0, sizes[i]}, values.data()));
+    state.SetParameter(i, values.data());
+  }
+  for (const zero::OwnedPiece& piece : state.UpdatedPieces()) {
+    const v1::Parameter& parameter =
+        task.program().parameters(piece.parameter);
+    const checkpoint::Slice slice = checkpoint::SliceOf(parameter);
+    const checkpoint::Range range{piece.range.begin, piece.range.end};
+    AUTOTP_RETURN_IF_ERROR(reader->Read(parameter.name(),
+                                        checkpoint::kFirstMoment, slice,
+                                        range, piece.exp_avg));
+    AUTOTP_RETURN_IF_ERROR(reader->Read(parameter.name(),
+                                        checkpoint::kSecondMoment, slice,
+                                        range, piece.exp_avg_sq));
+  }
+  const v1::Manifest& manifest = reader->manifest();
+  return Position{manifest.step(), manifest.tokens(),
+                  manifest.sequences_consumed()};
+}
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<zero::FlatState>> MakeState(
+    const v1::TrainerTask& task, const runtime::LocalProgram& program,
+    const Groups& groups) {
+  const int tensor_rank = task.rank() % task.tensor_parallel_size();
+  std::vector<zero::ParameterInfo> parameters;
+  for (int i = 0; i < task.program().parameters_size(); ++i) {
+    const v1::Parameter& parameter = task.program().parameters(i);
+    parameters.push_back({program.parameter_sizes()[i],
+                          parameter.partial_gradient(),
+                          parameter.cut_dim() >= 0 || tensor_rank == 0});
+  }
+  zero::FlatStateOptions options;
+  options.zero_stage = task.config().zero_stage();
+  options.bfloat16 = task.config().compute_dtype() == v1::DATA_TYPE_BFLOAT16;
+  options.bucket_elements = task.config().reduce_bucket_elements();
+  options.data_group = groups.data_or_null();
+  options.tensor_group = groups.tensor_or_null();
+  options.parallel_for = runtime::ParallelFor;
+  return zero::FlatState::Create(std::move(parameters), options);
+}
+
+absl::StatusOr<Position> LoadState(const v1::TrainerTask& task,
+                                   const runtime::LocalProgram& program,
+                                   zero::FlatState& state) {
+  const std::vector<int64_t>& sizes = program.parameter_sizes();
+  if (task.resume_manifest().empty()) return LoadWeights(task, sizes, state);
+  absl::StatusOr<Position> position = Restore(task, sizes, state);
+  if (position.ok()) return position;
+  return WithReason(
+      Annotate(position.status(),
+               absl::StrCat("resuming from ", task.resume_manifest())),
+      v1::FAILURE_REASON_STORAGE);
+}
+
+}  // namespace autotp::trainer

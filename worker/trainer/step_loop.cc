@@ -1,0 +1,181 @@
+#include "worker/trainer/step_loop.h"
+
+#include <cmath>
+#include <optional>
+
+#include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
+#include "proto/support/status_macros.h"
+#include "worker/data/sampler.h"
+#include "worker/optimizer/adam.h"
+#include "worker/optimizer/schedule.h"
+#include "worker/trainer/failure_reason.h"
+
+namespace autotp::trainer {
+namespace {
+
+// What the ranks agree on in a step.
+struct Agreement {
+  double loss = 0;  // mean over the global batch
+  double norm = 0;
+  bool stop = false;
+  int64_t checkpoint_request = 0;
+};
+
+class StepLoop {
+ public:
+  StepLoop(const LoopParts& parts, Position position)
+      : parts_(parts),
+        task_(parts.task),
+        config_(parts.task.config()),
+        position_(position),
+        data_size_(parts.groups.data->size()),
+        served_request_(0) {
+    sampler_.sequence_count = parts.dataset.sequence_count();
+    sampler_.train_batch_size = config_.train_batch_size();
+    sampler_.micro_batch_size = config_.micro_batch_size();
+    sampler_.data_parallel_size = data_size_;
+    sampler_.shuffle = task_.data().shuffle();
+    sampler_.seed = task_.seed();
+  }
+
+  absl::StatusOr<TrainResult> Run() {
+    AUTOTP_RETURN_IF_ERROR(WithReason(data::CheckSampler(sampler_),
+                                      v1::FAILURE_REASON_DATA));
+    TrainResult result;
+    while (position_.step < task_.max_steps() && !result.stopped_early) {
+      AUTOTP_ASSIGN_OR_RETURN(const Agreement agreement, RunStep());
+      result.stopped_early =
+          agreement.stop && position_.step < task_.max_steps();
+      AUTOTP_RETURN_IF_ERROR(SaveIfWanted(agreement, result.stopped_early));
+    }
+    result.step = position_.step;
+    return result;
+  }
+
+ private:
+  absl::StatusOr<Agreement> RunStep() {
+    const absl::Time start = absl::Now();
+    const int64_t step = position_.step + 1;
+    parts_.state.BeginStep();
+    double loss = 0;
+    for (int64_t micro = 0; micro < config_.accumulation_steps(); ++micro) {
+      AUTOTP_ASSIGN_OR_RETURN(const float micro_loss, RunMicroStep(micro));
+      loss += micro_loss;
+    }
+    AUTOTP_RETURN_IF_ERROR(parts_.state.ReduceGradients());
+    AUTOTP_ASSIGN_OR_RETURN(
+        const Agreement agreement,
+        Agree(loss / static_cast<double>(config_.accumulation_steps())));
+    AUTOTP_RETURN_IF_ERROR(CheckFinite(agreement, step));
+
+    const double rate = optimizer::LearningRate(
+        config_.schedule(), config_.optimizer().learning_rate(), step);
+    AUTOTP_RETURN_IF_ERROR(parts_.state.Update(optimizer::MakeAdamStep(
+        config_.optimizer(), step, rate,
+        optimizer::ClipFactor(agreement.norm, config_.gradient_clipping()))));
+
+    const int64_t tokens =
+        config_.train_batch_size() * task_.sequence_length();
+    position_.step = step;
+    position_.tokens += tokens;
+    position_.sequences_consumed += config_.train_batch_size();
+    if (task_.rank() == 0) {
+      v1::StepMetrics metrics;
+      metrics.set_step(step);
+      metrics.set_loss(agreement.loss);
+      metrics.set_grad_norm(agreement.norm);
+      metrics.set_learning_rate(rate);
+      metrics.set_tokens(tokens);
+      metrics.set_step_seconds(absl::ToDoubleSeconds(absl::Now() - start));
+      parts_.host.ReportStep(metrics);
+    }
+    return agreement;
+  }
+
+  absl::StatusOr<float> RunMicroStep(int64_t micro) {
+    absl::StatusOr<data::Batch> batch = data::ReadBatch(
+        parts_.dataset,
+        data::MicroBatch(sampler_, position_.sequences_consumed, micro,
+                         parts_.groups.data->rank()));
+    if (!batch.ok())
+      return WithReason(batch.status(), v1::FAILURE_REASON_DATA);
+    const double factor =
+        1.0 / static_cast<double>(config_.accumulation_steps() * data_size_);
+    parts_.state.BeginMicroStep();
+    const int64_t* inputs[] = {batch->input_ids.data(),
+                               batch->labels.data()};
+    AUTOTP_ASSIGN_OR_RETURN(
+        const float loss, parts_.program.Run(inputs, factor, parts_.state));
+    AUTOTP_RETURN_IF_ERROR(parts_.state.FinishMicroStep());
+    return loss;
+  }
+
+  absl::StatusOr<Agreement> Agree(double loss) {
+    const Wishes wishes = parts_.host.PollWishes();
+    double sums[] = {loss, parts_.state.SquaredNorm()};
+    double most[] = {wishes.stop_after_step ? 1.0 : 0.0,
+                     static_cast<double>(wishes.checkpoint_request)};
+    collective::Communicator& world = *parts_.groups.world;
+    AUTOTP_RETURN_IF_ERROR(Annotate(
+        world
+            .AllReduce({sums, 2, collective::ElementType::kFloat64},
+                       collective::Reduction::kSum)
+            ->Wait(),
+        "sum of losses"));
+    AUTOTP_RETURN_IF_ERROR(Annotate(
+        world
+            .AllReduce({most, 2, collective::ElementType::kFloat64},
+                       collective::Reduction::kMax)
+            ->Wait(),
+        "exchange of wishes"));
+    Agreement agreement;
+    agreement.loss = sums[0] / world.size();
+    agreement.norm = std::sqrt(sums[1]);
+    agreement.stop = most[0] > 0;
+    agreement.checkpoint_request = static_cast<int64_t>(most[1]);
+    return agreement;
+  }
+
+  static absl::Status CheckFinite(const Agreement& agreement, int64_t step) {
+    if (std::isfinite(agreement.loss) && std::isfinite(agreement.norm))
+      return absl::OkStatus();
+    return WithReason(
+        absl::OutOfRangeError(absl::StrCat(
+            "step ", step, ": loss ", agreement.loss, ", gradient norm ",
+            agreement.norm,
+            ": no longer finite; lower the learning rate, lengthen the "
+            "warm-up, or look at the data of this step")),
+        v1::FAILURE_REASON_NUMERIC);
+  }
+
+  absl::Status SaveIfWanted(const Agreement& agreement, bool stopping) {
+    AUTOTP_RETURN_IF_ERROR(parts_.checkpointer.Poll());
+    const int64_t every = task_.checkpoint_every_steps();
+    const bool last = stopping || position_.step >= task_.max_steps();
+    const bool asked = agreement.checkpoint_request > served_request_;
+    const bool due = every > 0 && position_.step % every == 0;
+    served_request_ = agreement.checkpoint_request;
+    if (!last && !asked && !due) return absl::OkStatus();
+    return parts_.checkpointer.Save(position_,
+                                    last ? Checkpointer::Source::kLive
+                                         : Checkpointer::Source::kCopy);
+  }
+
+  const LoopParts& parts_;
+  const v1::TrainerTask& task_;
+  const v1::TrainingConfig& config_;
+  Position position_;
+  const int data_size_;
+  data::SamplerOptions sampler_;
+  int64_t served_request_;
+};
+
+}  // namespace
+
+absl::StatusOr<TrainResult> RunSteps(const LoopParts& parts,
+                                     Position position) {
+  return StepLoop(parts, position).Run();
+}
+
+}  // namespace autotp::trainer

@@ -1,0 +1,123 @@
+#include "worker/trainer/train.h"
+
+#include <malloc.h>
+
+#include <memory>
+#include <string>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "proto/support/status_macros.h"
+#include "worker/checkpoint/export.h"
+#include "worker/data/dataset.h"
+#include "worker/runtime/local_program.h"
+#include "worker/runtime/parallel.h"
+#include "worker/trainer/checkpointer.h"
+#include "worker/trainer/failure_reason.h"
+#include "worker/trainer/groups.h"
+#include "worker/trainer/model_state.h"
+#include "worker/trainer/step_loop.h"
+#include "worker/zero/flat_state.h"
+
+namespace autotp::trainer {
+namespace {
+
+// Every step allocates the same sizes again: pages kept are pages not faulted
+// in anew. 32 MiB is the largest threshold that glibc takes.
+void KeepFreedMemory() {
+  mallopt(M_MMAP_THRESHOLD, 32 << 20);
+  mallopt(M_TRIM_THRESHOLD, 256 << 20);
+}
+
+absl::Status CheckTask(const v1::TrainerTask& task) {
+  if (task.tensor_parallel_size() < 1 || task.world_size() < 1 ||
+      task.world_size() % task.tensor_parallel_size() != 0 ||
+      task.rank() < 0 || task.rank() >= task.world_size()) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        "rank ", task.rank(), " of ", task.world_size(),
+        " with tensor-parallel size ", task.tensor_parallel_size(),
+        " is no layout"));
+  }
+  if (task.program().inputs_size() != 2) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("the program has ", task.program().inputs_size(),
+                     " inputs, not input_ids and labels"));
+  }
+  if (task.config().accumulation_steps() < 1)
+    return absl::InvalidArgumentError("accumulation_steps is below 1");
+  return absl::OkStatus();
+}
+
+// The folder that a user wanted, from the last committed checkpoint.
+absl::Status Export(const v1::TrainerTask& task,
+                    const std::string& manifest_path, TrainResult& result) {
+  if (task.rank() != 0 || result.stopped_early || task.export_().path().empty())
+    return absl::OkStatus();
+  AUTOTP_RETURN_IF_ERROR(
+      WithReason(Annotate(checkpoint::ExportModel(manifest_path,
+                                                  task.export_()),
+                          "exporting the model"),
+                 v1::FAILURE_REASON_STORAGE));
+  result.model_path = task.export_().path();
+  return absl::OkStatus();
+}
+
+absl::StatusOr<TrainResult> TrainInGroups(const v1::TrainerTask& task,
+                                          TrainerHost& host, Groups& groups,
+                                          const data::Dataset& dataset) {
+  runtime::CompileOptions options;
+  options.compute_type =
+      task.config().compute_dtype() == v1::DATA_TYPE_BFLOAT16
+          ? runtime::ComputeType::kBFloat16
+          : runtime::ComputeType::kFloat32;
+  options.tensor_group = groups.tensor_or_null();
+  AUTOTP_ASSIGN_OR_RETURN(
+      const std::unique_ptr<runtime::LocalProgram> program,
+      runtime::LocalProgram::Compile(task.program(), options));
+  AUTOTP_ASSIGN_OR_RETURN(const std::unique_ptr<zero::FlatState> state,
+                          MakeState(task, *program, groups));
+  AUTOTP_ASSIGN_OR_RETURN(const Position first,
+                          LoadState(task, *program, *state));
+  AUTOTP_ASSIGN_OR_RETURN(v1::Manifest manifest,
+                          MakeManifest(task, groups.tensor_or_null()));
+  Checkpointer checkpointer(task, host, *state, std::move(manifest));
+  AUTOTP_RETURN_IF_ERROR(groups.world->Barrier());
+  host.ReportReady(first.step + 1);
+
+  const LoopParts parts{task,     host,   groups,      dataset,
+                        *program, *state, checkpointer};
+  AUTOTP_ASSIGN_OR_RETURN(TrainResult result, RunSteps(parts, first));
+  AUTOTP_RETURN_IF_ERROR(checkpointer.Finish());
+  // Nothing was left to train: the checkpoint that we came from is the model.
+  const std::string& manifest_path = checkpointer.saved_step() < 0
+                                         ? task.resume_manifest()
+                                         : checkpointer.manifest_path();
+  AUTOTP_RETURN_IF_ERROR(Export(task, manifest_path, result));
+  return result;
+}
+
+}  // namespace
+
+absl::StatusOr<TrainResult> Train(const v1::TrainerTask& task,
+                                  TrainerHost& host) {
+  AUTOTP_RETURN_IF_ERROR(CheckTask(task));
+  KeepFreedMemory();
+  runtime::SetThreads(ThreadsPerRank(task, ProcessorCount()));
+  absl::StatusOr<std::unique_ptr<data::Dataset>> dataset = data::OpenDataset(
+      task.data(), task.sequence_length(), task.vocabulary_size());
+  if (!dataset.ok())
+    return WithReason(dataset.status(), v1::FAILURE_REASON_DATA);
+  absl::StatusOr<Groups> groups = FormGroups(task, host);
+  if (!groups.ok())
+    return WithReason(groups.status(), v1::FAILURE_REASON_COLLECTIVE);
+  absl::StatusOr<TrainResult> result =
+      TrainInGroups(task, host, *groups, **dataset);
+  if (!result.ok()) {
+    groups->Abort(absl::StrCat("rank ", task.rank(),
+                               " failed: ", result.status().message()));
+    return Annotate(result.status(), absl::StrCat("rank ", task.rank()));
+  }
+  return result;
+}
+
+}  // namespace autotp::trainer
