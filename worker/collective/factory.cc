@@ -6,6 +6,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "proto/support/status_macros.h"
+#include "worker/collective/gloo/gloo_communicator.h"
 #include "worker/collective/local_communicator.h"
 #include "worker/collective/shared_communicator.h"
 #include "worker/collective/shared_segment.h"
@@ -43,7 +44,7 @@ absl::StatusOr<std::unique_ptr<Communicator>> CreateShared(
 }
 
 absl::StatusOr<std::unique_ptr<Communicator>> Create(
-    const v1::ProcessGroup& group, int rank, KeyStore& /*keys*/,
+    const v1::ProcessGroup& group, int rank, KeyStore& keys,
     const GroupOptions& options) {
   AUTOTP_ASSIGN_OR_RETURN(const int place, PlaceInGroup(group, rank));
   const int size = group.ranks_size();
@@ -55,6 +56,7 @@ absl::StatusOr<std::unique_ptr<Communicator>> Create(
     case v1::ProcessGroup::BACKEND_SHARED_MEMORY:
       return CreateShared(place, size, options);
     case v1::ProcessGroup::BACKEND_GLOO:
+      return CreateGlooCommunicator(place, size, group.key(), keys, options);
     case v1::ProcessGroup::BACKEND_NCCL:
       return absl::UnimplementedError(absl::StrCat(
           "this build lacks ", v1::ProcessGroup::Backend_Name(group.backend()),
@@ -70,7 +72,10 @@ absl::StatusOr<std::unique_ptr<Communicator>> Create(
 absl::StatusOr<std::unique_ptr<Communicator>> CreateCommunicator(
     const v1::ProcessGroup& group, int rank, KeyStore& keys,
     const GroupOptions& options) {
-  auto communicator = Create(group, rank, keys, options);
+  GroupOptions bounded = options;  // clocks can be added to it
+  bounded.form_timeout = std::min(options.form_timeout, absl::Hours(24));
+  bounded.call_timeout = std::min(options.call_timeout, absl::Hours(24));
+  auto communicator = Create(group, rank, keys, bounded);
   if (communicator.ok()) return communicator;
   return Annotate(communicator.status(),
                   absl::StrCat("cannot form the process group ", group.name(),

@@ -29,6 +29,8 @@ struct GroupOptions {
   absl::Duration call_timeout = absl::Seconds(300);  // for one collective
   int memory_descriptor = -1;  // shared memory: the group's segment (memfd)
   std::string data_address;    // Gloo: where peers reach this host
+  // Where the plug-ins lie; empty: beside the program.
+  std::string plugin_directory;
 };
 
 // `rank` is the rank in the world; its place in group.ranks() is its rank in

@@ -15,7 +15,7 @@ struct SharedKeyStore::Table {
   static constexpr int kSlots = 64;
   struct Slot {
     char key[120];
-    char value[900];
+    char value[4000];
     int size;
   };
   pthread_mutex_t mutex;

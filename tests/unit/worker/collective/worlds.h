@@ -20,7 +20,13 @@ inline std::vector<World> SharedMemoryWorlds() {
   return worlds;
 }
 
-inline std::vector<World> ManyRankWorlds() { return SharedMemoryWorlds(); }
+inline std::vector<World> ManyRankWorlds() {
+  std::vector<World> worlds = SharedMemoryWorlds();
+  worlds.push_back({v1::ProcessGroup::BACKEND_GLOO, RanksAre::kThreads, 2});
+  worlds.push_back({v1::ProcessGroup::BACKEND_GLOO, RanksAre::kProcesses, 2});
+  worlds.push_back({v1::ProcessGroup::BACKEND_GLOO, RanksAre::kProcesses, 3});
+  return worlds;
+}
 
 inline std::vector<World> AllWorlds() {
   std::vector<World> worlds = ManyRankWorlds();
@@ -29,9 +35,15 @@ inline std::vector<World> AllWorlds() {
 }
 
 // Whether the build has the world's backend.
-inline bool IsBuilt(const World&) { return true; }
+inline bool IsBuilt(const World& world) {
+  return world.backend != v1::ProcessGroup::BACKEND_GLOO || AUTOTP_TEST_GLOO;
+}
 
-inline GroupOptions OptionsFor(const World&) { return TestOptions(); }
+inline GroupOptions OptionsFor(const World&) {
+  GroupOptions options = TestOptions();
+  options.plugin_directory = AUTOTP_TEST_PLUGINS;
+  return options;
+}
 
 // Waits for `work` as a caller would before it looks at its buffers.
 inline absl::Status Finish(Communicator&, std::unique_ptr<Work> work) {
