@@ -107,15 +107,19 @@ class Finder {
     const int out = axes_.DimOf(node.outputs[0], d);
     if (node.operation == Operation::kSlice) {
       const int in = axes_.DimOf(node.inputs[0], d);
-      if (axes_.length[in] != axes_.length[out])
+      if (axes_.length[in] == axes_.length[out])
+        sets_.Join(in, out);
+      else
         axes_.pieces.push_back({in, out, IntegerOf(node, "begin"), n});
       return;
     }
-    if (node.inputs.size() == 1) return;
     int64_t begin = 0;
     for (ValueId input : node.inputs) {
       const int in = axes_.DimOf(input, d);
-      axes_.pieces.push_back({out, in, begin, n});
+      if (axes_.length[in] == axes_.length[out])
+        sets_.Join(in, out);
+      else
+        axes_.pieces.push_back({out, in, begin, n});
       begin += axes_.length[in];
     }
   }

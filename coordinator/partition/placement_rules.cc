@@ -69,8 +69,9 @@ std::vector<DimLabel> NumberedLabels(size_t rank) {
   return labels;
 }
 
-// An input's dimension that is shorter than the output's is repeated: heads in
-// groups, or, with one position, all of it for all (no label).
+// An input's dimension that is shorter than the output's is repeated: the key
+// heads of attention, each for its query heads; elsewhere its one position,
+// for all (no label).
 void MarkRepeats(const Program& program, const Node& node,
                  PlacementRule* rule) {
   const std::vector<int64_t>& out = program.values[node.outputs[0]].shape;
@@ -83,7 +84,7 @@ void MarkRepeats(const Program& program, const Node& node,
         if (mine.label == kNoLabel || rule->output[e].label != mine.label ||
             in[d] == out[e])
           continue;
-        if (in[d] <= 1)
+        if (node.operation != Operation::kAttention || in[d] == 0)
           mine.label = kNoLabel;
         else
           mine.repeat = out[e] / in[d];
@@ -118,9 +119,7 @@ PlacementRule AllBut(const Program& program, const Node& node, int64_t dim) {
   PlacementRule rule;
   const size_t rank = program.values[node.outputs[0]].shape.size();
   rule.output = NumberedLabels(rank);
-  if (node.inputs.size() != 1 || program.values[node.inputs[0]].shape !=
-                                     program.values[node.outputs[0]].shape)
-    rule.output[dim].label = kNoLabel;
+  rule.output[dim].label = kNoLabel;
   rule.inputs.assign(node.inputs.size(), rule.output);
   return rule;
 }

@@ -1,6 +1,7 @@
 #include "coordinator/partition/spread_values.h"
 
 #include <algorithm>
+#include <functional>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -212,8 +213,13 @@ int SpreadValues::KeyHeads(ValueId v, int dim, int64_t repeat,
     picks.push_back(std::move(pick));
     needed.push_back(program::Normalize(std::move(own)));
   }
+  const Intervals all{{0, program_.values[v].shape[dim]}};
+  const int whole = Whole(v, node);
+  if (regular && std::all_of(needed.begin(), needed.end(),
+                             [&](const Intervals& own) { return own == all; }))
+    return whole;
   const DimCut cut{dim, MakeRanks(std::move(needed))};
-  const int taken = Take(v, Whole(v, node), cut, node.scope);
+  const int taken = Take(v, whole, cut, node.scope);
   if (regular) return taken;
   SpmdNode pick;
   pick.operation = Operation::kConcat;

@@ -61,7 +61,8 @@ absl::StatusOr<NamedTensors> AssembleGradients(
     const std::vector<RankResult>& results);
 
 // INVALID_ARGUMENT naming what differs by more than `tolerance`, relative to
-// the largest number of the tensor (and 1e-6 of the largest of all).
+// the largest number of the tensor (and 1e-4 of the largest of all, since true
+// zeros come out as rounding).
 absl::Status CompareWithWhole(const program::Program& whole,
                               const std::vector<program::Program>& ranks,
                               const NamedTensors& parameters,
