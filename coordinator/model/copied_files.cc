@@ -6,6 +6,7 @@
 
 #include "absl/strings/match.h"
 #include "coordinator/model/finding.h"
+#include "coordinator/model/utf8.h"
 
 namespace autotp::model {
 
@@ -29,9 +30,16 @@ absl::StatusOr<std::vector<std::string>> CopiedFiles(
   for (fs::directory_iterator at(folder, error), end; !error && at != end;
        at.increment(error)) {
     std::error_code kind_error;
-    if (at->is_regular_file(kind_error) &&
-        IsCopied(at->path().filename().string())) {
-      files.push_back(at->path().string());
+    if (!at->is_regular_file(kind_error) ||
+        !IsCopied(at->path().filename().string())) {
+      continue;
+    }
+    files.push_back(at->path().string());
+    if (!IsUtf8(files.back())) {
+      return ToStatus({.reason = "MODEL_FOLDER_UNREADABLE",
+                       .file = files.back(),
+                       .message = "has a name that is not UTF-8",
+                       .suggestion = "rename it or take it away"});
     }
   }
   if (error) {

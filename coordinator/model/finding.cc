@@ -2,6 +2,7 @@
 
 #include "absl/strings/cord.h"
 #include "absl/strings/str_cat.h"
+#include "coordinator/model/utf8.h"
 
 namespace autotp::model {
 namespace {
@@ -13,10 +14,10 @@ v1::Diagnostic Write(const Finding& finding,
   v1::Diagnostic diagnostic;
   diagnostic.set_severity(severity);
   diagnostic.set_reason(finding.reason);
-  diagnostic.set_file(finding.file);
-  diagnostic.set_message(finding.message);
+  diagnostic.set_file(ToUtf8(finding.file));
+  diagnostic.set_message(ToUtf8(finding.message));
   diagnostic.set_suggestion(finding.suggestion);
-  diagnostic.set_json_pointer(finding.json_pointer);
+  diagnostic.set_json_pointer(ToUtf8(finding.json_pointer));
   diagnostic.set_line(finding.line);
   diagnostic.set_column(finding.column);
   return diagnostic;
@@ -31,7 +32,7 @@ absl::Status ToStatus(const Finding& finding, absl::StatusCode code) {
   absl::StrAppend(&text, text.empty() ? "" : ": ", finding.message);
   if (!finding.suggestion.empty())
     absl::StrAppend(&text, "; ", finding.suggestion);
-  absl::Status status(code, text);
+  absl::Status status(code, ToUtf8(text));
   status.SetPayload(
       kPayload,
       absl::Cord(

@@ -1,7 +1,8 @@
 // rotary.h -- the frequencies of rotary position embeddings.
 //
-// As Transformers computes them, in fp32 step by step: a trained model depends
-// on their last bits. Types: default, linear, llama3.
+// As Transformers computes them, in fp32 step by step; equal to the last bit
+// but for its vectorized power, which may round the other way.
+// Types: default, linear, llama3.
 #ifndef AUTOTP_COORDINATOR_MODEL_HUGGINGFACE_ROTARY_H_
 #define AUTOTP_COORDINATOR_MODEL_HUGGINGFACE_ROTARY_H_
 
