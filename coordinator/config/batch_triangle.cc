@@ -27,11 +27,11 @@ int64_t Divide(const char* found, int64_t train, int64_t unit,
                const std::string& unit_name, BatchNumbers* numbers) {
   if (train % unit == 0) return train / unit;
   numbers->reason = "BATCH_SIZE_MISMATCH";
-  numbers->problem = absl::StrCat(
-      kTrain, " ", train, " is not a multiple of ", unit_name, " = ", unit,
-      ", so no ", found, " closes it");
-  numbers->suggestion = absl::StrCat("set ", kTrain, " to ",
-                                     NearestMultiples(train, unit));
+  numbers->problem =
+      absl::StrCat(kTrain, " ", train, " is not a multiple of ", unit_name,
+                   " = ", unit, ", so no ", found, " closes it");
+  numbers->suggestion =
+      absl::StrCat("set ", kTrain, " to ", NearestMultiples(train, unit));
   return 0;
 }
 
@@ -50,27 +50,25 @@ BatchNumbers CloseBatchTriangle(const BatchRequest& request,
     const int64_t product = numbers.micro * numbers.accumulation * ranks;
     if (product == numbers.train) return numbers;
     numbers.reason = "BATCH_SIZE_MISMATCH";
-    numbers.problem = absl::StrCat(
-        kTrain, " is ", numbers.train, ", but ", kMicro, " ", numbers.micro,
-        " x ", kAccumulation, " ", numbers.accumulation, " x ", ranks_text,
-        " = ", product);
+    numbers.problem =
+        absl::StrCat(kTrain, " is ", numbers.train, ", but ", kMicro, " ",
+                     numbers.micro, " x ", kAccumulation, " ",
+                     numbers.accumulation, " x ", ranks_text, " = ", product);
     numbers.suggestion = absl::StrCat("set ", kTrain, " to ", product,
                                       ", or leave one of the three out");
   } else if (request.train && request.micro) {
-    numbers.accumulation =
-        Divide(kAccumulation, numbers.train, numbers.micro * ranks,
-               absl::StrCat(kMicro, " ", numbers.micro, " x ", ranks_text),
-               &numbers);
+    numbers.accumulation = Divide(
+        kAccumulation, numbers.train, numbers.micro * ranks,
+        absl::StrCat(kMicro, " ", numbers.micro, " x ", ranks_text), &numbers);
   } else if (request.train && request.accumulation) {
-    numbers.micro = Divide(
-        kMicro, numbers.train, numbers.accumulation * ranks,
-        absl::StrCat(kAccumulation, " ", numbers.accumulation, " x ",
-                     ranks_text),
-        &numbers);
+    numbers.micro =
+        Divide(kMicro, numbers.train, numbers.accumulation * ranks,
+               absl::StrCat(kAccumulation, " ", numbers.accumulation, " x ",
+                            ranks_text),
+               &numbers);
   } else if (request.train) {
     numbers.accumulation = 1;
-    numbers.micro =
-        Divide(kMicro, numbers.train, ranks, ranks_text, &numbers);
+    numbers.micro = Divide(kMicro, numbers.train, ranks, ranks_text, &numbers);
   } else if (request.micro) {
     if (!request.accumulation) numbers.accumulation = 1;
     numbers.train = numbers.micro * numbers.accumulation * ranks;
@@ -78,17 +76,17 @@ BatchNumbers CloseBatchTriangle(const BatchRequest& request,
     numbers.reason = "BATCH_SIZE_MISSING";
     numbers.problem = absl::StrCat(
         "neither ", kTrain, " nor ", kMicro, " is given",
-        request.accumulation ? absl::StrCat("; ", kAccumulation, " ",
-                                            numbers.accumulation,
-                                            " alone fixes neither")
-                             : "");
+        request.accumulation
+            ? absl::StrCat("; ", kAccumulation, " ", numbers.accumulation,
+                           " alone fixes neither")
+            : "");
     numbers.suggestion = absl::StrCat("add \"", kMicro, "\": 1");
   }
   return numbers;
 }
 
-BatchNumbers ReadBatch(const JsonDocument& document,
-                       int64_t data_parallel_size, Diagnostics* diagnostics) {
+BatchNumbers ReadBatch(const JsonDocument& document, int64_t data_parallel_size,
+                       Diagnostics* diagnostics) {
   const SectionReader reader(document, &document.root(), diagnostics);
   const int errors = diagnostics->errors();
   BatchRequest request;

@@ -39,8 +39,8 @@ BatchNumbers CloseBatchTriangle(const BatchRequest& request,
 
 // Reads the three keys, reports what does not close. A data_parallel_size of
 // 0, itself an error reported elsewhere, checks types only.
-BatchNumbers ReadBatch(const JsonDocument& document,
-                       int64_t data_parallel_size, Diagnostics* diagnostics);
+BatchNumbers ReadBatch(const JsonDocument& document, int64_t data_parallel_size,
+                       Diagnostics* diagnostics);
 
 }  // namespace autotp::config
 

@@ -3,6 +3,35 @@
 #include <utility>
 
 namespace autotp::config {
+namespace {
+
+// Length of the UTF-8 character at `at`; 0 where there is none.
+size_t CharacterLength(absl::string_view text, size_t at) {
+  const auto lead = static_cast<unsigned char>(text[at]);
+  const size_t length = lead < 0x80                   ? 1
+                        : lead >= 0xC2 && lead < 0xE0 ? 2
+                        : lead >= 0xE0 && lead < 0xF0 ? 3
+                        : lead >= 0xF0 && lead < 0xF5 ? 4
+                                                      : 0;
+  if (at + length > text.size()) return 0;
+  for (size_t i = 1; i < length; ++i) {
+    if ((static_cast<unsigned char>(text[at + i]) & 0xC0) != 0x80) return 0;
+  }
+  return length;
+}
+
+// Messages quote files, whose bytes may be anything; protobuf's strings must
+// be UTF-8 or their receiver refuses them.
+std::string ToUtf8(std::string text) {
+  for (size_t at = 0; at < text.size();) {
+    const size_t length = CharacterLength(text, at);
+    if (length == 0) text[at] = '?';
+    at += length == 0 ? 1 : length;
+  }
+  return text;
+}
+
+}  // namespace
 
 void Diagnostics::Error(const SourcePlace& place, absl::string_view reason,
                         std::string message, std::string suggestion) {
@@ -34,12 +63,12 @@ void Diagnostics::Add(v1::Diagnostic::Severity severity,
   v1::Diagnostic& diagnostic = all_.emplace_back();
   diagnostic.set_severity(severity);
   diagnostic.set_reason(std::string(reason));
-  diagnostic.set_json_pointer(place.json_pointer);
+  diagnostic.set_json_pointer(ToUtf8(place.json_pointer));
   diagnostic.set_line(place.line);
   diagnostic.set_column(place.column);
-  diagnostic.set_message(std::move(message));
-  diagnostic.set_suggestion(std::move(suggestion));
-  diagnostic.set_file(place.file);
+  diagnostic.set_message(ToUtf8(std::move(message)));
+  diagnostic.set_suggestion(ToUtf8(std::move(suggestion)));
+  diagnostic.set_file(ToUtf8(place.file));
 }
 
 }  // namespace autotp::config

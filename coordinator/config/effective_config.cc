@@ -73,10 +73,9 @@ Json TensorParallelJson(const TensorParallelRequest& request) {
     const PartitionConfig& config = *request.partition_config;
     Json specs = Json::array();
     for (const LayerSpec& spec : config.specs) specs.push_back(SpecJson(spec));
-    json["partition_config"] = {
-        {"use_default_specs", config.use_default_specs},
-        {"strict_mode", config.strict_mode},
-        {"layer_specs", specs}};
+    json["partition_config"] = {{"use_default_specs", config.use_default_specs},
+                                {"strict_mode", config.strict_mode},
+                                {"layer_specs", specs}};
   }
   return json;
 }

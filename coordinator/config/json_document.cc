@@ -6,6 +6,7 @@
 #include <set>
 #include <utility>
 
+#include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_replace.h"
 
@@ -14,9 +15,7 @@ namespace {
 
 constexpr size_t kMaximumDepth = 64;
 
-bool IsBlank(char c) {
-  return c == ' ' || c == '\t' || c == '\n' || c == '\r';
-}
+bool IsBlank(char c) { return c == ' ' || c == '\t' || c == '\n' || c == '\r'; }
 
 // Writes spaces over [begin, end), keeping line ends, so offsets stay true.
 void Blank(std::string* text, size_t begin, size_t end) {
@@ -128,10 +127,10 @@ class TreeBuilder {
       problems_.push_back(
           {begin, absl::StrCat(object->pointer, "/", PointerToken(name)),
            "DUPLICATE_KEY",
-           absl::StrCat("key \"", name, "\" appears twice in ",
-                        object->pointer.empty() ? "the document"
-                                                : object->pointer,
-                        "; one of the two would be ignored")});
+           absl::StrCat(
+               "key \"", name, "\" appears twice in ",
+               object->pointer.empty() ? "the document" : object->pointer,
+               "; one of the two would be ignored")});
     }
     object->members.push_back({name, begin, {}});
     return true;
@@ -188,8 +187,8 @@ class TreeBuilder {
             absl::StrCat(parent->pointer, "/", PointerToken(member.name));
       } else {
         node = &parent->elements.emplace_back();
-        node->pointer = absl::StrCat(parent->pointer, "/",
-                                     parent->elements.size() - 1);
+        node->pointer =
+            absl::StrCat(parent->pointer, "/", parent->elements.size() - 1);
       }
     }
     node->kind = kind;
@@ -202,8 +201,8 @@ class TreeBuilder {
     if (kind == JsonNode::Kind::kString) {
       cursor_ = StringEnd(text_, cursor_);
     } else {
-      cursor_ = std::min(text_.find_first_of(",]} \t\r\n", cursor_),
-                         text_.size());
+      cursor_ =
+          std::min(text_.find_first_of(",]} \t\r\n", cursor_), text_.size());
     }
     node->end = cursor_;
     return node;
@@ -216,9 +215,9 @@ class TreeBuilder {
     // while it is open, since its parent gets no other child meanwhile.
     stack_.push_back({node, {}});
     if (stack_.size() <= kMaximumDepth) return true;
-    problems_.push_back({node->begin, "", "JSON_TOO_DEEP",
-                         absl::StrCat("nested deeper than ", kMaximumDepth,
-                                      " levels")});
+    problems_.push_back(
+        {node->begin, "", "JSON_TOO_DEEP",
+         absl::StrCat("nested deeper than ", kMaximumDepth, " levels")});
     return false;
   }
 
@@ -278,8 +277,13 @@ SourcePlace JsonDocument::PlaceOfKey(const JsonMember& member) const {
 
 std::string JsonDocument::Written(const JsonNode& node, size_t limit) const {
   std::string written = text_.substr(node.begin, node.end - node.begin);
-  if (written.size() > limit) written = written.substr(0, limit) + "...";
-  return written;
+  absl::RemoveExtraAsciiWhitespace(&written);
+  if (written.size() <= limit) return written;
+  while (limit > 0 &&
+         (static_cast<unsigned char>(written[limit]) & 0xC0) == 0x80) {
+    --limit;
+  }
+  return absl::StrCat(written.substr(0, limit), "...");
 }
 
 SourcePlace JsonDocument::PlaceAt(size_t offset, std::string pointer) const {

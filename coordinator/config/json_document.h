@@ -69,7 +69,7 @@ class JsonDocument {
   SourcePlace PlaceOf(const JsonNode& node) const;
   SourcePlace PlaceOfKey(const JsonMember& member) const;
 
-  // The value as it is written, cut to about `limit` bytes.
+  // The value as it is written, on one line, cut to about `limit` bytes.
   std::string Written(const JsonNode& node, size_t limit = 60) const;
 
  private:

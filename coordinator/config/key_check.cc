@@ -111,8 +111,8 @@ class KeyChecker {
   }
 
   void Descend(absl::string_view section, const JsonMember& member) {
-    const std::string path = absl::StrCat(
-        section, section.empty() ? "" : ".", member.name);
+    const std::string path =
+        absl::StrCat(section, section.empty() ? "" : ".", member.name);
     const absl::string_view inner = Canonical(path);
     if (member.name == "params" || !HasKeys(inner)) return;
     CheckObject(inner, member.value);
@@ -130,10 +130,9 @@ class KeyChecker {
     } else {
       for (const KeyEntry& entry : KeyTable()) {
         if (entry.key != member.name) continue;
-        suggestion = absl::StrCat("it belongs ",
-                                  entry.section.empty() ? "at the top level"
-                                                        : "into ",
-                                  entry.section);
+        suggestion = absl::StrCat(
+            "it belongs ", entry.section.empty() ? "at the top level" : "into ",
+            entry.section);
         break;
       }
     }

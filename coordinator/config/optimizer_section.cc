@@ -62,8 +62,7 @@ void ReadParams(const SectionReader& params, bool is_adam_w,
   // Adam does not decay.
   const bool torch = params.Boolean("torch_adam").value_or(false);
   const double decay = torch && optimizer->decoupled_decay() ? 0.01 : 0.0;
-  optimizer->set_weight_decay(
-      params.Number("weight_decay", 0).value_or(decay));
+  optimizer->set_weight_decay(params.Number("weight_decay", 0).value_or(decay));
   optimizer->set_bias_correction(
       params.Boolean("bias_correction").value_or(true));
 }
@@ -105,9 +104,8 @@ v1::OptimizerConfig ReadOptimizer(const JsonDocument& document,
         "write \"type\": \"AdamW\"");
     return optimizer;
   }
-  const SectionReader params(document, document.root().Find("optimizer")
-                                           ->Find("params"),
-                             diagnostics);
+  const SectionReader params(
+      document, document.root().Find("optimizer")->Find("params"), diagnostics);
   if (params.present()) {
     CheckSectionKeys(document, "optimizer.params",
                      *document.root().Find("optimizer")->Find("params"),

@@ -23,8 +23,7 @@ std::string NearestDivisors(int64_t number, int64_t size) {
     if (i <= size) below = i;
     if (i > size && above == 0) above = i;
   }
-  return above == 0 ? absl::StrCat(below)
-                    : absl::StrCat(below, " or ", above);
+  return above == 0 ? absl::StrCat(below) : absl::StrCat(below, " or ", above);
 }
 
 // 0 after reporting.
@@ -46,9 +45,8 @@ int64_t DataParallelSize(const TensorParallelRequest& request,
       absl::StrCat("a world of ", world_size,
                    " ranks is not a multiple of autotp_size ", request.size),
       absl::StrCat("set autotp_size to ",
-                   NearestDivisors(world_size, request.size),
-                   ", or run on ", down == 0 ? "" : absl::StrCat(down, " or "),
-                   up, " ranks"));
+                   NearestDivisors(world_size, request.size), ", or run on ",
+                   down == 0 ? "" : absl::StrCat(down, " or "), up, " ranks"));
   return 0;
 }
 
@@ -103,8 +101,7 @@ ConfigResult ReadConfig(std::string text, const std::string& file_name,
   *training.mutable_schedule() = ReadSchedule(
       *document, training.optimizer().learning_rate(), diagnostics);
   if (diagnostics->errors() > errors) return result;
-  result.effective_json =
-      EffectiveConfigJson(training, result.tensor_parallel);
+  result.effective_json = EffectiveConfigJson(training, result.tensor_parallel);
   result.training = std::move(training);
   return result;
 }

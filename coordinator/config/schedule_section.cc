@@ -37,17 +37,18 @@ v1::ScheduleConfig::Ramp ReadRamp(const SectionReader& params) {
 
 void ReadTotalSteps(const SectionReader& params, absl::string_view name,
                     v1::ScheduleConfig* schedule) {
+  const int errors = params.diagnostics()->errors();
   const std::optional<int64_t> total = params.Integer("total_num_steps", 1);
   if (total.has_value()) {
     schedule->set_total_steps(*total);
     if (*total < schedule->warmup_steps()) {
-      params.diagnostics()->Warning(
-          params.PlaceOf("total_num_steps"), "SCHEDULE_ENDS_IN_WARMUP",
-          absl::StrCat("total_num_steps ", *total,
-                       " is below warmup_num_steps ",
-                       schedule->warmup_steps()));
+      params.diagnostics()->Warning(params.PlaceOf("total_num_steps"),
+                                    "SCHEDULE_ENDS_IN_WARMUP",
+                                    absl::StrCat("total_num_steps ", *total,
+                                                 " is below warmup_num_steps ",
+                                                 schedule->warmup_steps()));
     }
-  } else if (params.Find("total_num_steps") == nullptr) {
+  } else if (params.diagnostics()->errors() == errors) {
     params.diagnostics()->Error(
         params.Place(), "MISSING_KEY",
         absl::StrCat(name, " needs total_num_steps"),
@@ -101,8 +102,7 @@ v1::ScheduleConfig ReadSchedule(const JsonDocument& document,
     schedule.set_cosine_min_ratio(
         params.Number("cos_min_ratio", 0).value_or(1e-4));
   } else {
-    const bool decays =
-        found->kind == v1::ScheduleConfig::KIND_WARMUP_DECAY;
+    const bool decays = found->kind == v1::ScheduleConfig::KIND_WARMUP_DECAY;
     schedule.set_minimum(params.Number("warmup_min_lr", 0).value_or(0));
     schedule.set_maximum(params.Number("warmup_max_lr", 0)
                              .value_or(decays ? 0.001 : learning_rate));

@@ -136,17 +136,16 @@ SourcePlace SectionReader::Place() const {
 
 void SectionReader::WrongType(const JsonNode& node,
                               absl::string_view wanted) const {
-  diagnostics_->Error(
-      document_.PlaceOf(node), "WRONG_TYPE",
-      absl::StrCat(KeyOf(node), " is ", document_.Written(node), " (",
-                   KindName(node.kind), "); ", wanted));
+  diagnostics_->Error(document_.PlaceOf(node), "WRONG_TYPE",
+                      absl::StrCat(KeyOf(node), " is ", document_.Written(node),
+                                   " (", KindName(node.kind), "); ", wanted));
 }
 
 void SectionReader::OutOfRange(const JsonNode& node,
                                absl::string_view wanted) const {
-  diagnostics_->Error(document_.PlaceOf(node), "OUT_OF_RANGE",
-                      absl::StrCat(KeyOf(node), " is ", document_.Written(node),
-                                   "; ", wanted));
+  diagnostics_->Error(
+      document_.PlaceOf(node), "OUT_OF_RANGE",
+      absl::StrCat(KeyOf(node), " is ", document_.Written(node), "; ", wanted));
 }
 
 }  // namespace autotp::config

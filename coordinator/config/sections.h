@@ -24,8 +24,7 @@ v1::OptimizerConfig ReadOptimizer(const JsonDocument& document,
 
 // Without the section: constant. `learning_rate` is the optimizer's.
 v1::ScheduleConfig ReadSchedule(const JsonDocument& document,
-                                double learning_rate,
-                                Diagnostics* diagnostics);
+                                double learning_rate, Diagnostics* diagnostics);
 
 // fp32 or bf16.
 v1::DataType ReadPrecision(const JsonDocument& document,

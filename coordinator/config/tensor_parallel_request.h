@@ -31,8 +31,8 @@ struct LayerSpec {
   PartitionType type = PartitionType::kColumn;
   bool gather_output = false;
   bool grad_allreduce = false;
-  std::vector<ShapeEntry> shape;  // empty: none
-  int64_t partition_dim = 0;      // index into `shape`
+  std::vector<ShapeEntry> shape;         // empty: none
+  int64_t partition_dim = 0;             // index into `shape`
   std::vector<std::string> model_types;  // lower case; empty: all
   SourcePlace place;
 };

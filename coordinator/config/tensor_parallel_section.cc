@@ -23,11 +23,11 @@ void CheckInnerSize(const JsonDocument& document, const JsonNode* section,
     const std::optional<int64_t> size =
         inner.Integer("tp_size", 1, kLargestSize);
     if (!size.has_value() || *size == 1 || *size == request.size) continue;
-    diagnostics->Error(
-        inner.PlaceOf("tp_size"), "TENSOR_PARALLEL_SIZE_CONFLICT",
-        absl::StrCat("tp_size is ", *size, ", but autotp_size is ",
-                     request.size),
-        "take tp_size out");
+    diagnostics->Error(inner.PlaceOf("tp_size"),
+                       "TENSOR_PARALLEL_SIZE_CONFLICT",
+                       absl::StrCat("tp_size is ", *size,
+                                    ", but autotp_size is ", request.size),
+                       "take tp_size out");
   }
 }
 

@@ -9,13 +9,12 @@ ZeroSettings ReadZero(const JsonDocument& document, Diagnostics* diagnostics) {
   const JsonNode* node = document.root().Find("zero_optimization");
   if (node != nullptr && node->kind == JsonNode::Kind::kBoolean) {
     zero.stage = node->boolean ? 1 : 0;
-    diagnostics->Warning(document.PlaceOf(*node), "DEPRECATED_FORM",
-                         node->boolean
-                             ? "zero_optimization true means stage 1"
-                             : "zero_optimization false means stage 0",
-                         node->boolean
-                             ? "write \"zero_optimization\": {\"stage\": 1}"
-                             : "take it out");
+    diagnostics->Warning(
+        document.PlaceOf(*node), "DEPRECATED_FORM",
+        node->boolean ? "zero_optimization true means stage 1"
+                      : "zero_optimization false means stage 0",
+        node->boolean ? "write \"zero_optimization\": {\"stage\": 1}"
+                      : "take it out");
     return zero;
   }
   const SectionReader section(document, node, diagnostics);

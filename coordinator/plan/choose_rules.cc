@@ -77,8 +77,7 @@ std::vector<Rule> RequestedPreset(const config::TensorParallelRequest& request,
   const config::PlacedText& preset = *request.preset_model;
   std::optional<std::vector<Rule>> rules = PresetRules(preset.text);
   if (!rules.has_value()) {
-    const absl::string_view near =
-        config::Nearest(preset.text, PresetNames());
+    const absl::string_view near = config::Nearest(preset.text, PresetNames());
     diagnostics->Error(
         preset.place, "UNKNOWN_PRESET",
         absl::StrCat("unknown preset_model \"", preset.text, "\"; there are ",
@@ -130,8 +129,7 @@ absl::string_view ActionName(Action action) {
 }
 
 RuleSet ChooseRules(const config::TensorParallelRequest& request,
-                    const ModelFacts& model,
-                    config::Diagnostics* diagnostics) {
+                    const ModelFacts& model, config::Diagnostics* diagnostics) {
   RuleSet set;
   set.vocabulary_parallel = request.vocabulary_parallel;
   std::vector<Rule> preset = RequestedPreset(request, diagnostics);

@@ -99,8 +99,8 @@ class Matcher {
         if (best.rule < 0) {
           best.rule = static_cast<int>(r);
           best.pattern = rule.shown.empty() ? pattern->text() : rule.shown;
-          best.by_head = roles_[index].is_head &&
-                         (n > 0 || !roles_[index].is_embedding);
+          best.by_head =
+              roles_[index].is_head && (n > 0 || !roles_[index].is_embedding);
         }
         break;
       }
@@ -114,8 +114,8 @@ class Matcher {
     if (match.rule >= 0) ++wins_[match.rule];
     // Norms and the like have no cut of their own: they follow the values that
     // they scale.
-    const bool whole = match.rule >= 0 && rules_.rules[match.rule].action ==
-                                              Action::kWhole;
+    const bool whole =
+        match.rule >= 0 && rules_.rules[match.rule].action == Action::kWhole;
     if (role.is_vector && !whole) {
       return {{Want::kAuto, 0}, "", "follows the values around it"};
     }
@@ -198,15 +198,16 @@ class Matcher {
       if (!rule.report_if_unused || wins_[r] > 0) continue;
       diagnostics_->Warning(
           rule.place, "RULE_MATCHES_NOTHING",
-          matches_[r] > 0
-              ? absl::StrCat(rule.origin, " never applies: rules before it "
-                                          "take all that it matches")
-          : Applies(rule)
-              ? absl::StrCat(rule.origin, " matches no parameter; names look "
-                                          "like ", ExampleName())
-              : absl::StrCat(rule.origin, " is for model types ",
-                             absl::StrJoin(rule.model_types, ", "),
-                             "; this is ", model_type_));
+          matches_[r] > 0 ? absl::StrCat(rule.origin,
+                                         " never applies: rules before it "
+                                         "take all that it matches")
+          : Applies(rule) ? absl::StrCat(rule.origin,
+                                         " matches no parameter; names look "
+                                         "like ",
+                                         ExampleName())
+                          : absl::StrCat(rule.origin, " is for model types ",
+                                         absl::StrJoin(rule.model_types, ", "),
+                                         "; this is ", model_type_));
     }
     if (any) return;
     diagnostics_->Warning(
@@ -231,8 +232,8 @@ class Matcher {
   static std::string Listed(const std::vector<std::string>& names) {
     constexpr size_t kShown = 4;
     const size_t shown = std::min(names.size(), kShown);
-    std::string text = absl::StrJoin(names.begin(), names.begin() + shown,
-                                     ", ");
+    std::string text =
+        absl::StrJoin(names.begin(), names.begin() + shown, ", ");
     if (names.size() > shown) {
       absl::StrAppend(&text, " and ", names.size() - shown, " more");
     }
@@ -253,9 +254,10 @@ class Matcher {
 
 }  // namespace
 
-std::map<std::string, Placement> MatchRules(
-    const RuleSet& rules, const program::Program& program,
-    const std::string& model_type, config::Diagnostics* diagnostics) {
+std::map<std::string, Placement> MatchRules(const RuleSet& rules,
+                                            const program::Program& program,
+                                            const std::string& model_type,
+                                            config::Diagnostics* diagnostics) {
   const bool has_rules = rules.source != v1::RULE_SOURCE_NONE &&
                          rules.source != v1::RULE_SOURCE_HEURISTICS;
   if (has_rules) {

@@ -168,8 +168,7 @@ class Translator {
 }  // namespace
 
 absl::StatusOr<Pattern> Pattern::Compile(const std::string& text) {
-  AUTOTP_ASSIGN_OR_RETURN(const std::string translated,
-                          Translator(text).Run());
+  AUTOTP_ASSIGN_OR_RETURN(const std::string translated, Translator(text).Run());
   RE2::Options options;
   options.set_log_errors(false);
   auto compiled = std::make_shared<const RE2>(translated, options);

@@ -73,9 +73,8 @@ std::optional<std::vector<Rule>> PresetRules(absl::string_view name) {
     std::vector<Rule> rules;
     for (const PresetRule& entry : preset.rules) {
       Rule rule;
-      auto pattern =
-          Pattern::Compile(absl::StrCat(R"(.*\.)", entry.module,
-                                        R"(\.weight$)"));
+      auto pattern = Pattern::Compile(
+          absl::StrCat(R"(.*\.)", entry.module, R"(\.weight$)"));
       AUTOTP_CHECK(pattern.ok(), pattern.status().ToString());
       rule.patterns.push_back(*std::move(pattern));
       rule.action = entry.action;

@@ -27,8 +27,8 @@ struct Rule {
   std::vector<Pattern> patterns;  // any of them
   std::string shown;  // for people, instead of the pattern that matched
   Action action = Action::kWhole;
-  std::string origin;  // "preset llama": for people
-  std::vector<std::string> model_types;  // lower case; empty: all
+  std::string origin;                     // "preset llama": for people
+  std::vector<std::string> model_types;   // lower case; empty: all
   std::vector<config::ShapeEntry> shape;  // of partition_config; may be empty
   int64_t partition_dim = 0;
   bool report_if_unused = false;
@@ -37,7 +37,7 @@ struct Rule {
 
 struct RuleSet {
   v1::RuleSource source = v1::RULE_SOURCE_NONE;
-  std::string detail;  // "preset llama; tp_plan of llama not used"
+  std::string detail;       // "preset llama; tp_plan of llama not used"
   std::vector<Rule> rules;  // the first that matches wins
   bool strict_mode = false;
   // Embedding and head are cut over the vocabulary where no rule matches.

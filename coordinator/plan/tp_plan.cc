@@ -81,8 +81,7 @@ std::string ToRegex(absl::string_view module) {
     }
   }
   return absl::StrCat(R"((?:.*\.)?)", escaped,
-                      absl::EndsWith(module, ".weight") ? "$"
-                                                        : R"(\.weight$)");
+                      absl::EndsWith(module, ".weight") ? "$" : R"(\.weight$)");
 }
 
 config::SourcePlace EntryPlace(config::SourcePlace place,
@@ -111,10 +110,10 @@ TpPlan BuiltInTpPlan(absl::string_view model_type) {
       {"embed_tokens", "embedding_rowwise"},
   };
   if (model_type == "qwen3") {
-    plan.push_back({"layers.*.self_attn.q_norm",
-                    "replicated_with_grad_allreduce"});
-    plan.push_back({"layers.*.self_attn.k_norm",
-                    "replicated_with_grad_allreduce"});
+    plan.push_back(
+        {"layers.*.self_attn.q_norm", "replicated_with_grad_allreduce"});
+    plan.push_back(
+        {"layers.*.self_attn.k_norm", "replicated_with_grad_allreduce"});
   }
   return plan;
 }

@@ -15,10 +15,9 @@ std::set<ValueId> Logits(const program::Program& program) {
   std::set<ValueId> logits;
   for (auto node = program.nodes.rbegin(); node != program.nodes.rend();
        ++node) {
-    const bool passes_on =
-        node->operation == Operation::kCrossEntropy ||
-        (node->operation == Operation::kScale &&
-         logits.count(node->outputs[0]) > 0);
+    const bool passes_on = node->operation == Operation::kCrossEntropy ||
+                           (node->operation == Operation::kScale &&
+                            logits.count(node->outputs[0]) > 0);
     if (passes_on) logits.insert(node->inputs[0]);
   }
   return logits;
@@ -52,8 +51,8 @@ std::vector<WeightRole> WeightRoles(const program::Program& program) {
     }
   }
   for (WeightRole& role : roles) {
-    role.is_vector = !role.is_linear && !role.is_embedding &&
-                     role.weight_of_bias < 0;
+    role.is_vector =
+        !role.is_linear && !role.is_embedding && role.weight_of_bias < 0;
   }
   return roles;
 }

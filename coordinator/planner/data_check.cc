@@ -72,8 +72,7 @@ int64_t CountLines(const std::string& path, int64_t enough) {
 // Whole sequences in the file, or more; nullopt where only reading it tells.
 std::optional<int64_t> CountSequences(const v1::DataSource& data,
                                       const std::string& file, int64_t bytes,
-                                      int64_t sequence_length,
-                                      int64_t enough) {
+                                      int64_t sequence_length, int64_t enough) {
   if (absl::EndsWith(file, ".jsonl")) return CountLines(file, enough);
   if (!absl::EndsWith(file, ".bin")) return std::nullopt;
   std::error_code error;

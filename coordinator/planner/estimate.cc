@@ -107,8 +107,8 @@ void AddStepCollectives(const EstimateInput& input,
   for (const program::Parameter& parameter :
        input.partitioned.locals[0].parameters) {
     if (!parameter.partial_gradient) continue;
-    partial += Elements(
-        input.partitioned.locals[0].values[parameter.value].shape);
+    partial +=
+        Elements(input.partitioned.locals[0].values[parameter.value].shape);
   }
   if (partial > 0) {
     plans->push_back(Step(Collective::KIND_GRADIENT_SUM,
@@ -148,9 +148,9 @@ int64_t ActivationBytes(const Program& local, int64_t compute_bytes) {
     }
     for (const program::ValueId output : node.outputs) {
       const program::Value& value = local.values[output];
-      bytes += Elements(value.shape) *
-               (value.kind == program::ValueKind::kFloat ? compute_bytes
-                                                         : kFloatBytes);
+      bytes += Elements(value.shape) * (value.kind == program::ValueKind::kFloat
+                                            ? compute_bytes
+                                            : kFloatBytes);
     }
   }
   return bytes;
@@ -169,8 +169,7 @@ double ForwardFlops(const Program& program) {
   double flops = 0;
   for (const Node& node : program.nodes) {
     if (node.operation == Operation::kLinear) {
-      const std::vector<int64_t>& weight =
-          program.values[node.inputs[1]].shape;
+      const std::vector<int64_t>& weight = program.values[node.inputs[1]].shape;
       const std::vector<int64_t>& x = program.values[node.inputs[0]].shape;
       flops += 2.0 * static_cast<double>(Elements(x)) *
                static_cast<double>(weight[0]);

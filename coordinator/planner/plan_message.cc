@@ -70,11 +70,10 @@ void FillParameter(const PlanInput& input,
   }
   const bool sized = input.partitioned.locals.size() > 1;
   const bool ruled = input.rules.source != v1::RULE_SOURCE_HEURISTICS;
-  message->set_reason(
-      !sized ? placement.reason
-      : ruled && !cut.reason.empty()
-          ? absl::StrCat(placement.reason, "; ", cut.reason)
-          : cut.reason);
+  message->set_reason(!sized ? placement.reason
+                      : ruled && !cut.reason.empty()
+                          ? absl::StrCat(placement.reason, "; ", cut.reason)
+                          : cut.reason);
 }
 
 void FillClass(const partition::CutClass& cut_class, v1::CutClass* message) {

@@ -56,11 +56,11 @@ class Planning {
       : spec_(spec), options_(options) {}
 
   PlanResult Run() {
-    config_ = config::ReadConfig(
-        spec_.config_json(),
-        spec_.config_name().empty() ? "the DeepSpeed config"
-                                    : spec_.config_name(),
-        spec_.world_size(), &diagnostics_);
+    config_ =
+        config::ReadConfig(spec_.config_json(),
+                           spec_.config_name().empty() ? "the DeepSpeed config"
+                                                       : spec_.config_name(),
+                           spec_.world_size(), &diagnostics_);
     result_.effective_config_json = config_.effective_json;
     if (config_.training) *result_.planned.mutable_config() = *config_.training;
     if (options_.check_run_settings) {
@@ -89,7 +89,8 @@ class Planning {
       if (!options_.check_run_settings) {
         diagnostics_.Note({}, "DEFAULT_SEQUENCE_LENGTH",
                           absl::StrCat("no sequence length is given: the "
-                                       "estimate is for ", length, " tokens"));
+                                       "estimate is for ",
+                                       length, " tokens"));
       }
     }
     CheckSequenceLimit(length, limit, ConfigPath(spec_), &diagnostics_);
@@ -134,9 +135,12 @@ class Planning {
                          "change the rules or autotp_size");
       return;
     }
-    const PlanInput input{model_.program,     *partitioned,
-                          rules,              placements,
-                          *config_.training,  model_.model_type,
+    const PlanInput input{model_.program,
+                          *partitioned,
+                          rules,
+                          placements,
+                          *config_.training,
+                          model_.model_type,
                           config_.data_parallel_size};
     Finish(input);
   }
@@ -149,8 +153,8 @@ class Planning {
       *planned.add_local_programs() = program::ToProto(local);
     }
     planned.mutable_plan()->set_digest(PlanDigest(planned));
-    *planned.mutable_export_() = MakeExportSpec(
-        spec_.run(), config_.training->compute_dtype(), model_);
+    *planned.mutable_export_() =
+        MakeExportSpec(spec_.run(), config_.training->compute_dtype(), model_);
   }
 
   const v1::JobSpec& spec_;

@@ -17,10 +17,10 @@ namespace fs = std::filesystem;
 void CheckAtLeast(int64_t value, int64_t minimum, absl::string_view name,
                   absl::string_view reason, config::Diagnostics* diagnostics) {
   if (value >= minimum) return;
-  diagnostics->Error({}, reason,
-                     absl::StrCat(name, " is ", value, "; at least ", minimum,
-                                  " is needed"),
-                     absl::StrCat("set ", name, " to ", minimum, " or more"));
+  diagnostics->Error(
+      {}, reason,
+      absl::StrCat(name, " is ", value, "; at least ", minimum, " is needed"),
+      absl::StrCat("set ", name, " to ", minimum, " or more"));
 }
 
 void CheckOutput(const std::string& path, config::Diagnostics* diagnostics) {
@@ -36,10 +36,10 @@ void CheckOutput(const std::string& path, config::Diagnostics* diagnostics) {
   }
   const std::string problem = WhyNotWritable(path);
   if (problem.empty()) return;
-  diagnostics->Error(place, "OUTPUT_NOT_WRITABLE",
-                     absl::StrCat("the output folder ", path,
-                                  " can't be written: ", problem),
-                     "give a folder that can be made, or written to");
+  diagnostics->Error(
+      place, "OUTPUT_NOT_WRITABLE",
+      absl::StrCat("the output folder ", path, " can't be written: ", problem),
+      "give a folder that can be made, or written to");
 }
 
 }  // namespace

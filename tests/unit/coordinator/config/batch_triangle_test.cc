@@ -19,19 +19,19 @@ TEST(BatchTriangleTest, AllSevenWays) {
     std::string reason;
   };
   // At data-parallel size 2.
-  for (const Case& c : std::vector<Case>{
-           {16, 2, 4, 16, 2, 4, ""},
-           {16, 2, 3, 0, 0, 0, "BATCH_SIZE_MISMATCH"},
-           {16, 2, {}, 16, 2, 4, ""},
-           {18, 4, {}, 0, 0, 0, "BATCH_SIZE_MISMATCH"},
-           {16, {}, 4, 16, 2, 4, ""},
-           {12, {}, 4, 0, 0, 0, "BATCH_SIZE_MISMATCH"},
-           {{}, 2, 4, 16, 2, 4, ""},
-           {16, {}, {}, 16, 8, 1, ""},
-           {15, {}, {}, 0, 0, 0, "BATCH_SIZE_MISMATCH"},
-           {{}, 3, {}, 6, 3, 1, ""},
-           {{}, {}, 4, 0, 0, 0, "BATCH_SIZE_MISSING"},
-           {{}, {}, {}, 0, 0, 0, "BATCH_SIZE_MISSING"}}) {
+  for (const Case& c :
+       std::vector<Case>{{16, 2, 4, 16, 2, 4, ""},
+                         {16, 2, 3, 0, 0, 0, "BATCH_SIZE_MISMATCH"},
+                         {16, 2, {}, 16, 2, 4, ""},
+                         {18, 4, {}, 0, 0, 0, "BATCH_SIZE_MISMATCH"},
+                         {16, {}, 4, 16, 2, 4, ""},
+                         {12, {}, 4, 0, 0, 0, "BATCH_SIZE_MISMATCH"},
+                         {{}, 2, 4, 16, 2, 4, ""},
+                         {16, {}, {}, 16, 8, 1, ""},
+                         {15, {}, {}, 0, 0, 0, "BATCH_SIZE_MISMATCH"},
+                         {{}, 3, {}, 6, 3, 1, ""},
+                         {{}, {}, 4, 0, 0, 0, "BATCH_SIZE_MISSING"},
+                         {{}, {}, {}, 0, 0, 0, "BATCH_SIZE_MISSING"}}) {
     const BatchNumbers numbers =
         CloseBatchTriangle({c.train, c.micro, c.accumulation}, 2);
     EXPECT_EQ(numbers.reason, c.reason) << numbers.problem;

@@ -46,11 +46,25 @@ TEST(JsonDocumentTest, EveryValueKnowsItsPlace) {
 
 TEST(JsonDocumentTest, ColumnsCountCharacters) {
   Diagnostics diagnostics;
-  const auto document = JsonDocument::Parse(
-      "\xEF\xBB\xBF{\"\xC3\xA9\": /* \xE2\x82\xAC */ 7}", "ds.json",
-      &diagnostics);
+  const auto document =
+      JsonDocument::Parse("\xEF\xBB\xBF{\"\xC3\xA9\": /* \xE2\x82\xAC */ 7}",
+                          "ds.json", &diagnostics);
   ASSERT_TRUE(document.has_value());
   EXPECT_EQ(document->PlaceOf(document->root().members[0].value).column, 15);
+}
+
+TEST(JsonDocumentTest, QuotesStayUtf8OnOneLine) {
+  Diagnostics diagnostics;
+  const auto document = JsonDocument::Parse(
+      "{\"a\": [1,\n  \"\xE2\x82\xAC\xE2\x82\xAC\"]}", "ds.json", &diagnostics);
+  ASSERT_TRUE(document.has_value());
+  const JsonNode& a = *document->root().Find("a");
+  EXPECT_EQ(document->Written(a), "[1, \"\xE2\x82\xAC\xE2\x82\xAC\"]");
+  EXPECT_EQ(document->Written(a, 6), "[1, \"...");
+  EXPECT_EQ(document->Written(a, 8), "[1, \"\xE2\x82\xAC...");
+  diagnostics.Error({"x\xFF"}, "R", "a\xC3(\xE2\x82\xAC\xE2\x82");
+  EXPECT_EQ(diagnostics.all()[0].message(), "a?(\xE2\x82\xAC??");
+  EXPECT_EQ(diagnostics.all()[0].file(), "x?");
 }
 
 TEST(JsonDocumentTest, CommentsAndTrailingCommasPass) {
@@ -59,8 +73,7 @@ TEST(JsonDocumentTest, CommentsAndTrailingCommasPass) {
       "# a hash\n/* many\n lines, */{\"a\": [1, 2, /* , */ ], // ] }\n"
       "\"url\": \"http://x#y/*z*/,]\",}",
       "ds.json", &diagnostics);
-  ASSERT_TRUE(document.has_value())
-      << diagnostics.all()[0].ShortDebugString();
+  ASSERT_TRUE(document.has_value()) << diagnostics.all()[0].ShortDebugString();
   EXPECT_EQ(document->root().Find("a")->elements.size(), 2u);
   EXPECT_EQ(document->root().Find("url")->text, "http://x#y/*z*/,]");
 }
@@ -81,13 +94,13 @@ TEST(JsonDocumentTest, SyntaxErrorsSayWhere) {
     std::string text;
     std::string found;
   };
-  for (const Case& c : std::vector<Case>{
-           {"{\"a\": tru}", "JSON_SYNTAX_ERROR  1:7"},
-           {"{\"a\": 1,\n  b: 2}", "JSON_SYNTAX_ERROR  2:3"},
-           {"{\"a\": 1\n  \"b\": 2}", "JSON_SYNTAX_ERROR  2:3"},
-           {"{\"a\": 1,, \"b\": 2}", "JSON_SYNTAX_ERROR  1:9"},
-           {"", "JSON_SYNTAX_ERROR  1:1"},
-           {"{} x", "JSON_SYNTAX_ERROR  1:4"}}) {
+  for (const Case& c :
+       std::vector<Case>{{"{\"a\": tru}", "JSON_SYNTAX_ERROR  1:7"},
+                         {"{\"a\": 1,\n  b: 2}", "JSON_SYNTAX_ERROR  2:3"},
+                         {"{\"a\": 1\n  \"b\": 2}", "JSON_SYNTAX_ERROR  2:3"},
+                         {"{\"a\": 1,, \"b\": 2}", "JSON_SYNTAX_ERROR  1:9"},
+                         {"", "JSON_SYNTAX_ERROR  1:1"},
+                         {"{} x", "JSON_SYNTAX_ERROR  1:4"}}) {
     Diagnostics diagnostics;
     EXPECT_FALSE(
         JsonDocument::Parse(c.text, "ds.json", &diagnostics).has_value());
@@ -98,9 +111,9 @@ TEST(JsonDocumentTest, SyntaxErrorsSayWhere) {
 
 TEST(JsonDocumentTest, DepthIsBounded) {
   Diagnostics diagnostics;
-  EXPECT_FALSE(JsonDocument::Parse(std::string(100000, '['), "ds.json",
-                                   &diagnostics)
-                   .has_value());
+  EXPECT_FALSE(
+      JsonDocument::Parse(std::string(100000, '['), "ds.json", &diagnostics)
+          .has_value());
   EXPECT_EQ(First(diagnostics, "JSON_TOO_DEEP").column(), 65);
 }
 

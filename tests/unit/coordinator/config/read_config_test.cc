@@ -156,9 +156,9 @@ TEST(ReadConfigTest, Precision) {
 }
 
 TEST(ReadConfigTest, ZeroAndItsNumbers) {
-  const Reading reading = Read(
-      With("\"zero_optimization\": {\"stage\": 2, \"reduce_bucket_size\": "
-           "5e6, \"allgather_bucket_size\": \"2e3\"}"));
+  const Reading reading =
+      Read(With("\"zero_optimization\": {\"stage\": 2, \"reduce_bucket_size\": "
+                "5e6, \"allgather_bucket_size\": \"2e3\"}"));
   ASSERT_TRUE(reading.result.training.has_value());
   EXPECT_EQ(reading.result.training->zero_stage(), 2);
   EXPECT_EQ(reading.result.training->reduce_bucket_elements(), 5000000);
@@ -200,8 +200,8 @@ TEST(ReadConfigTest, Optimizers) {
 }
 
 TEST(ReadConfigTest, Schedulers) {
-  const Reading warmup = Read(
-      With(R"("optimizer": {"type": "AdamW", "params": {"lr": 0.5}},
+  const Reading warmup =
+      Read(With(R"("optimizer": {"type": "AdamW", "params": {"lr": 0.5}},
               "scheduler": {"type": "WarmupLR"})"));
   ASSERT_TRUE(warmup.result.training.has_value());
   const v1::ScheduleConfig& first = warmup.result.training->schedule();
@@ -247,7 +247,8 @@ TEST(ReadConfigTest, SchedulerErrors) {
             "UNKNOWN_KEY /scheduler/params/total_num_steps"},
            {R"({"type": "WarmupLR", "params": {"warmup_type": "exp"}})",
             "UNKNOWN_VALUE /scheduler/params/warmup_type"}}) {
-    const Reading reading = Read(With(absl::StrCat("\"scheduler\": ", c.section)));
+    const Reading reading =
+        Read(With(absl::StrCat("\"scheduler\": ", c.section)));
     ASSERT_EQ(Found(reading.diagnostics).size(), 1u) << c.section;
     EXPECT_THAT(Found(reading.diagnostics)[0], HasSubstr(c.found));
   }
@@ -302,8 +303,7 @@ TEST(ReadConfigTest, MutatedTextsEndInDiagnostics) {
   for (int round = 0; round < 3000; ++round) {
     std::string mutated = text;
     for (unsigned edits = 1 + random() % 4; edits > 0; --edits) {
-      mutated[random() % mutated.size()] =
-          alphabet[random() % alphabet.size()];
+      mutated[random() % mutated.size()] = alphabet[random() % alphabet.size()];
     }
     if (random() % 4 == 0) mutated.resize(random() % mutated.size());
     const Reading reading = Read(mutated, 2);

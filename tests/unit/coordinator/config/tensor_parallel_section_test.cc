@@ -11,10 +11,9 @@ using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 
 Reading ReadSection(const std::string& section) {
-  return Read(
-      absl::StrCat("{\"train_batch_size\": 8,\n\"tensor_parallel\": ", section,
-                   "}"),
-      2);
+  return Read(absl::StrCat("{\"train_batch_size\": 8,\n\"tensor_parallel\": ",
+                           section, "}"),
+              2);
 }
 
 Reading ReadSpec(const std::string& spec) {
@@ -54,17 +53,15 @@ TEST(TensorParallelSectionTest, SizesZeroAndOneMeanOff) {
 }
 
 TEST(TensorParallelSectionTest, InnerSizeMustAgree) {
-  EXPECT_THAT(
-      Found(ReadSection(R"({"autotp_size": 2, "tp": {"tp_size": 1}})")
-                .diagnostics),
-      IsEmpty());
+  EXPECT_THAT(Found(ReadSection(R"({"autotp_size": 2, "tp": {"tp_size": 1}})")
+                        .diagnostics),
+              IsEmpty());
   EXPECT_THAT(
       Found(ReadSection(
                 R"({"autotp_size": 2, "tensor_parallel": {"tp_size": 4}})")
                 .diagnostics),
-      ElementsAre(
-          "TENSOR_PARALLEL_SIZE_CONFLICT "
-          "/tensor_parallel/tensor_parallel/tp_size 2:70"));
+      ElementsAre("TENSOR_PARALLEL_SIZE_CONFLICT "
+                  "/tensor_parallel/tensor_parallel/tp_size 2:70"));
 }
 
 TEST(TensorParallelSectionTest, EmptyPartitionConfigIsAbsent) {

@@ -59,9 +59,8 @@ TEST(ChooseRulesTest, TheFirstSourceWins) {
 }
 
 TEST(ChooseRulesTest, PresetsOfDeepSpeed) {
-  EXPECT_THAT(PresetNames(),
-              ElementsAre("bloom", "chatglm", "deepseek_v2", "llama",
-                          "mixtral", "phi3", "qwen2"));
+  EXPECT_THAT(PresetNames(), ElementsAre("bloom", "chatglm", "deepseek_v2",
+                                         "llama", "mixtral", "phi3", "qwen2"));
   for (absl::string_view name : PresetNames()) {
     EXPECT_TRUE(PresetRules(name).has_value()) << name;
   }
@@ -84,8 +83,8 @@ TEST(ChooseRulesTest, UnknownPresetIsAnErrorWithTheNearest) {
 }
 
 TEST(ChooseRulesTest, BadPatternsNameTheirConstruct) {
-  const Placed placed = PlaceAll(
-      WithSpecs({Spec("a(?=b)", kColumn), Spec(".*q_proj", kColumn)}));
+  const Placed placed =
+      PlaceAll(WithSpecs({Spec("a(?=b)", kColumn), Spec(".*q_proj", kColumn)}));
   EXPECT_EQ(placed.diagnostics.all()[0].reason(), "PATTERN_INVALID");
   EXPECT_EQ(placed.diagnostics.all()[0].json_pointer(), "/pattern");
   EXPECT_THAT(placed.diagnostics.all()[0].message(), HasSubstr("look-ahead"));
@@ -97,16 +96,16 @@ TEST(ChooseRulesTest, StylesOfTpPlans) {
     std::string how;  // of k_proj
     std::string reason;
   };
-  for (const Case& c : std::vector<Case>{
-           {"colwise", "column", ""},
-           {"colwise_rep", "column", ""},
-           {"COLWISE_GATHER_OUTPUT", "column", ""},
-           {"rowwise", "row", ""},
-           {"rowwise_split_input", "row", ""},
-           {"replicated_with_grad_allreduce", "whole", ""},
-           {"grouped_gemm", "", "TP_PLAN_STYLE_NOT_SUPPORTED"},
-           {"ep_router", "", "TP_PLAN_STYLE_NOT_SUPPORTED"},
-           {"colwyse", "", "TP_PLAN_STYLE_UNKNOWN"}}) {
+  for (const Case& c :
+       std::vector<Case>{{"colwise", "column", ""},
+                         {"colwise_rep", "column", ""},
+                         {"COLWISE_GATHER_OUTPUT", "column", ""},
+                         {"rowwise", "row", ""},
+                         {"rowwise_split_input", "row", ""},
+                         {"replicated_with_grad_allreduce", "whole", ""},
+                         {"grouped_gemm", "", "TP_PLAN_STYLE_NOT_SUPPORTED"},
+                         {"ep_router", "", "TP_PLAN_STYLE_NOT_SUPPORTED"},
+                         {"colwyse", "", "TP_PLAN_STYLE_UNKNOWN"}}) {
     const Placed placed =
         PlaceAll(AtSize(2), TinyLlama(),
                  {"llama", {{"layers.*.self_attn.k_proj", c.style}}, "c.json"});

@@ -85,9 +85,8 @@ TEST(MatchRulesTest, FirstMatchWinsAndOursComeBeforeThePreset) {
 }
 
 TEST(MatchRulesTest, TheWholeNameIsMatchedFromItsStart) {
-  const Placed placed =
-      PlaceAll(WithSpecs({Spec("self_attn", kColumn),
-                          Spec("model.*q_proj.weight$", kColumn)}));
+  const Placed placed = PlaceAll(WithSpecs(
+      {Spec("self_attn", kColumn), Spec("model.*q_proj.weight$", kColumn)}));
   EXPECT_EQ(placed.How(kQ), "column");
   EXPECT_EQ(placed.How(kO), "whole");
   EXPECT_THAT(placed.Reasons(), Contains("RULE_MATCHES_NOTHING"));
@@ -99,8 +98,8 @@ TEST(MatchRulesTest, RulesThatMatchNothingAreReported) {
   EXPECT_THAT(nothing.Reasons(), Contains("NOTHING_MATCHES"));
   EXPECT_FALSE(nothing.diagnostics.has_error());
 
-  const Placed shadowed = PlaceAll(
-      WithSpecs({Spec(".*proj", kColumn), Spec(".*q_proj", kColumn)}));
+  const Placed shadowed =
+      PlaceAll(WithSpecs({Spec(".*proj", kColumn), Spec(".*q_proj", kColumn)}));
   ASSERT_THAT(shadowed.Reasons(), Contains("RULE_MATCHES_NOTHING"));
   EXPECT_THAT(shadowed.Reasons(), Not(Contains("NOTHING_MATCHES")));
 
@@ -148,14 +147,14 @@ TEST(MatchRulesTest, ShapesThatSayNoMoreThanThePlainCut) {
     std::vector<config::ShapeEntry> shape;
     bool accepted;
   };
-  for (const Case& c : std::vector<Case>{
-           {{int64_t{-1}, int64_t{-1}}, true},
-           {{int64_t{1}, int64_t{8}}, true},
-           {{std::vector<int64_t>{8}, int64_t{-1}}, true},
-           {{int64_t{2}, int64_t{-1}}, false},
-           {{std::vector<int64_t>{4, 4}, int64_t{-1}}, false},
-           {{int64_t{-1}, int64_t{7}}, false},
-           {{int64_t{2}, int64_t{-1}, int64_t{8}}, false}}) {
+  for (const Case& c :
+       std::vector<Case>{{{int64_t{-1}, int64_t{-1}}, true},
+                         {{int64_t{1}, int64_t{8}}, true},
+                         {{std::vector<int64_t>{8}, int64_t{-1}}, true},
+                         {{int64_t{2}, int64_t{-1}}, false},
+                         {{std::vector<int64_t>{4, 4}, int64_t{-1}}, false},
+                         {{int64_t{-1}, int64_t{7}}, false},
+                         {{int64_t{2}, int64_t{-1}, int64_t{8}}, false}}) {
     config::LayerSpec spec = Spec(".*q_proj", kColumn);
     spec.shape = c.shape;
     const Placed placed = PlaceAll(WithSpecs({spec}));

@@ -18,8 +18,8 @@ TEST(PatternTest, MatchesAsPythonsMatchDoes) {
     bool matches;
   };
   for (const Case& c : std::vector<Case>{
-           {"model", "model.norm.weight", true},   // open at the end
-           {"norm", "model.norm.weight", false},   // anchored at the start
+           {"model", "model.norm.weight", true},  // open at the end
+           {"norm", "model.norm.weight", false},  // anchored at the start
            {".*norm", "model.norm.weight", true},
            {".*q_proj$", "a.q_proj.weight", false},
            {R"(.*\.\d+\.x)", "a.12.x", true},
@@ -46,28 +46,27 @@ TEST(PatternTest, RefusesByName) {
     std::string pattern;
     std::string construct;
   };
-  for (const Case& c : std::vector<Case>{
-           {"a(?=b)", "look-ahead \"(?=\""},
-           {"a(?!b)", "look-ahead \"(?!\""},
-           {"(?<=a)b", "look-behind \"(?<=\""},
-           {"(?<!a)b", "look-behind \"(?<!\""},
-           {R"((a)\1)", "back-reference \"\\1\""},
-           {"(?P<x>a)(?P=x)", "back-reference \"(?P=\""},
-           {"a++", "possessive quantifier \"++\""},
-           {"(?>a)", "atomic group"},
-           {"(a)?(?(1)b|c)", "condition"},
-           {"(?x)a", "flag \"(?x\""},
-           {"a**", "multiple repeat"},
-           {R"(\pN)", "escape \"\\p\""},
-           {"[[:alpha:]]", "character class"},
-           {"(a", "missing"},
-           {"a\\", "backslash"},
-           {"[a", "missing"},
-           {"*a", ""}}) {
+  for (const Case& c :
+       std::vector<Case>{{"a(?=b)", "look-ahead \"(?=\""},
+                         {"a(?!b)", "look-ahead \"(?!\""},
+                         {"(?<=a)b", "look-behind \"(?<=\""},
+                         {"(?<!a)b", "look-behind \"(?<!\""},
+                         {R"((a)\1)", "back-reference \"\\1\""},
+                         {"(?P<x>a)(?P=x)", "back-reference \"(?P=\""},
+                         {"a++", "possessive quantifier \"++\""},
+                         {"(?>a)", "atomic group"},
+                         {"(a)?(?(1)b|c)", "condition"},
+                         {"(?x)a", "flag \"(?x\""},
+                         {"a**", "multiple repeat"},
+                         {R"(\pN)", "escape \"\\p\""},
+                         {"[[:alpha:]]", "character class"},
+                         {"(a", "missing"},
+                         {"a\\", "backslash"},
+                         {"[a", "missing"},
+                         {"*a", ""}}) {
     const auto pattern = Pattern::Compile(c.pattern);
     ASSERT_FALSE(pattern.ok()) << c.pattern;
-    EXPECT_THAT(std::string(pattern.status().message()),
-                HasSubstr(c.construct))
+    EXPECT_THAT(std::string(pattern.status().message()), HasSubstr(c.construct))
         << c.pattern;
   }
 }

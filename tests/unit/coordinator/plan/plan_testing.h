@@ -33,9 +33,8 @@ inline program::Program TinyLlama(bool tied = false) {
       return rotate ? b.Rotary(v, tables) : v;
     };
     const program::ValueId h = b.RmsNorm("input_layernorm", x, 1e-5);
-    const program::ValueId q =
-        heads(b.Linear("self_attn.q_proj", h, {.out = 8, .bias = true}), 4,
-              true);
+    const program::ValueId q = heads(
+        b.Linear("self_attn.q_proj", h, {.out = 8, .bias = true}), 4, true);
     const program::ValueId k =
         heads(b.Linear("self_attn.k_proj", h, {.out = 4}), 2, true);
     const program::ValueId v =
@@ -49,9 +48,9 @@ inline program::Program TinyLlama(bool tied = false) {
                           b.Linear("mlp.up_proj", m, {.out = 12}), "silu");
     x = b.Add(x, b.Linear("mlp.down_proj", gated, {.out = 8}));
   }
-  const program::ValueId logits = b.Linear(
-      "lm_head", x,
-      {.out = 16, .tied_to = tied ? "model.embed_tokens.weight" : ""});
+  const program::ValueId logits =
+      b.Linear("lm_head", x,
+               {.out = 16, .tied_to = tied ? "model.embed_tokens.weight" : ""});
   auto program = std::move(b).Finish(b.CrossEntropy(logits, b.labels()));
   EXPECT_TRUE(program.ok()) << program.status();
   return *std::move(program);
@@ -101,8 +100,8 @@ inline Placed PlaceAll(const config::TensorParallelRequest& request,
                        const ModelFacts& model = {"llama", {}, ""}) {
   Placed placed;
   placed.rules = ChooseRules(request, model, &placed.diagnostics);
-  placed.by_name = MatchRules(placed.rules, program, model.model_type,
-                              &placed.diagnostics);
+  placed.by_name =
+      MatchRules(placed.rules, program, model.model_type, &placed.diagnostics);
   return placed;
 }
 

@@ -59,10 +59,10 @@ TEST_F(PlannerTest, PlansATinyLlamaOnTwoRanks) {
 
   std::vector<std::string> classes;
   for (const v1::CutClass& cut_class : plan.classes()) {
-    classes.push_back(absl::StrCat(
-        cut_class.name(), " x", cut_class.count(), ": ", cut_class.units(),
-        " ", cut_class.unit(), "s = ",
-        absl::StrJoin(cut_class.units_per_rank(), " + ")));
+    classes.push_back(
+        absl::StrCat(cut_class.name(), " x", cut_class.count(), ": ",
+                     cut_class.units(), " ", cut_class.unit(),
+                     "s = ", absl::StrJoin(cut_class.units_per_rank(), " + ")));
   }
   EXPECT_THAT(classes, Contains("attention x2: 2 KV groups = 1 + 1"));
   EXPECT_THAT(classes, Contains("mlp x2: 24 columns = 12 + 12"));
@@ -79,9 +79,9 @@ TEST_F(PlannerTest, CountsCollectivesAndFlops) {
   ASSERT_TRUE(result.valid) << Everything(result);
   std::vector<std::string> found;
   for (const v1::CollectivePlan& use : result.planned.plan().collectives()) {
-    found.push_back(absl::StrCat(
-        v1::CollectivePlan::Kind_Name(use.kind()), " ", use.phase(), " ",
-        use.count(), " ", use.bytes()));
+    found.push_back(absl::StrCat(v1::CollectivePlan::Kind_Name(use.kind()), " ",
+                                 use.phase(), " ", use.count(), " ",
+                                 use.bytes()));
   }
   // 2L + 1 each way, of micro 2 x 8 tokens x 16 numbers in fp32, twice a step;
   // the loss sends three numbers a token.
@@ -182,9 +182,9 @@ TEST_F(PlannerTest, ExportKeepsTheConfigButForItsDtype) {
   const v1::ExportSpec exported = MakePlan(spec, {}).planned.export_();
   EXPECT_EQ(exported.path(), Path("out/model"));
   EXPECT_EQ(exported.dtype(), v1::DATA_TYPE_FLOAT32);
-  EXPECT_EQ(exported.config_json(),
-            absl::StrReplaceAll(kConfigJson,
-                                {{"\"bfloat16\"", "\"float32\""}}));
+  EXPECT_EQ(
+      exported.config_json(),
+      absl::StrReplaceAll(kConfigJson, {{"\"bfloat16\"", "\"float32\""}}));
   EXPECT_THAT(exported.copied_files(),
               ElementsAre(Path("model/tokenizer.json")));
 
@@ -257,8 +257,7 @@ TEST_F(PlannerTest, RealModelsNeedNoGather) {
         spec.mutable_model()->set_path(entry.path() / "model");
         spec.mutable_model()->set_initialization(
             v1::ModelSource::INITIALIZATION_PRETRAINED);
-        const PlanResult result =
-            MakePlan(spec, {.check_run_settings = false});
+        const PlanResult result = MakePlan(spec, {.check_run_settings = false});
         ASSERT_TRUE(result.valid) << entry.path() << Everything(result);
         EXPECT_THAT(Reasons(result, v1::Diagnostic::SEVERITY_WARNING),
                     IsEmpty())

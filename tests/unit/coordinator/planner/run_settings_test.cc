@@ -107,8 +107,7 @@ TEST_F(RunSettingsTest, LongSequencesWarn) {
   config::Diagnostics diagnostics;
   CheckSequenceLimit(65, 64, "config.json", &diagnostics);
   ASSERT_EQ(diagnostics.all().size(), 1u);
-  EXPECT_EQ(diagnostics.all()[0].severity(),
-            v1::Diagnostic::SEVERITY_WARNING);
+  EXPECT_EQ(diagnostics.all()[0].severity(), v1::Diagnostic::SEVERITY_WARNING);
   CheckSequenceLimit(64, 64, "config.json", &diagnostics);
   CheckSequenceLimit(65, 0, "config.json", &diagnostics);
   EXPECT_EQ(diagnostics.all().size(), 1u);
