@@ -46,9 +46,23 @@ std::string Plural(int64_t count, const std::string& unit) {
   return absl::StrCat(count, " ", unit, count == 1 ? "" : "s");
 }
 
+// "2 + 2 + 1", or "40 x 2 + 24 x 1" where that many ranks share.
+std::string Shares(const std::vector<int64_t>& shares) {
+  constexpr size_t kMostWritten = 8;
+  if (shares.size() <= kMostWritten) return absl::StrJoin(shares, " + ");
+  std::vector<std::string> runs;
+  for (size_t begin = 0; begin < shares.size();) {
+    size_t end = begin;
+    while (end < shares.size() && shares[end] == shares[begin]) ++end;
+    runs.push_back(absl::StrCat(end - begin, " x ", shares[begin]));
+    begin = end;
+  }
+  return absl::StrJoin(runs, " + ");
+}
+
 std::string Split(const CutClass& cut) {
   return absl::StrCat(cut.name, ": ", Plural(cut.units, cut.unit), " = ",
-                      absl::StrJoin(cut.units_per_rank, " + "));
+                      Shares(cut.units_per_rank));
 }
 
 class Describer {

@@ -20,7 +20,10 @@ SpreadValues::SpreadValues(const Program& program, int ranks,
                            const std::vector<DimCut>& parameter_cuts)
     : program_(program),
       states_(program.values.size()),
-      is_parameter_(program.values.size(), false) {
+      is_parameter_(program.values.size(), false),
+      producers_(program.values.size(), nullptr) {
+  for (const Node& node : program.nodes)
+    for (ValueId output : node.outputs) producers_[output] = &node;
   spmd_.ranks = ranks;
   for (ValueId input : program.inputs) {
     spmd_.values.push_back(Like(input));
@@ -129,6 +132,44 @@ int SpreadValues::Sum(ValueId v) {
   return sum;
 }
 
+std::string SpreadValues::CutBehind(ValueId v) const {
+  std::vector<ValueId> open{v};
+  std::vector<bool> seen(program_.values.size(), false);
+  for (size_t i = 0; i < open.size(); ++i) {
+    for (const program::Parameter& parameter : program_.parameters) {
+      if (parameter.value == open[i] && IsCut(open[i])) return parameter.name;
+    }
+    if (producers_[open[i]] == nullptr) continue;
+    // Weights first: they are nearer than what flows in.
+    const std::vector<ValueId>& inputs = producers_[open[i]]->inputs;
+    for (bool parameters : {true, false}) {
+      for (ValueId input : inputs) {
+        if (input == program::kNoValue || seen[input] ||
+            is_parameter_[input] != parameters)
+          continue;
+        seen[input] = true;
+        open.push_back(input);
+      }
+    }
+  }
+  return "";
+}
+
+std::string SpreadValues::GatherReason(ValueId v, const Node& node) const {
+  const std::string place =
+      absl::StrCat(OperationName(node.operation), " in ", node.scope);
+  const std::string weight = CutBehind(v);
+  if (is_parameter_[v]) {
+    return absl::StrCat(place, " can't use ", weight, " cut along dimension ",
+                        CutOf(v).dim,
+                        ": cut another dimension of it, or leave it whole");
+  }
+  if (weight.empty()) return absl::StrCat(place, " needs its input whole");
+  return absl::StrCat(place, " needs the result of ", weight,
+                      " whole or cut otherwise: leave ", weight,
+                      " whole to avoid the gather");
+}
+
 int SpreadValues::Gather(ValueId v, const Node& node) {
   State& state = states_[v];
   if (state.whole >= 0) return state.whole;
@@ -138,12 +179,7 @@ int SpreadValues::Gather(ValueId v, const Node& node) {
   gather.scope = node.scope;
   const DimCut cut = CutOf(v);
   gather.attributes["dim"] = static_cast<int64_t>(cut.dim);
-  gather.reason = absl::StrCat(
-      OperationName(node.operation), " in ", node.scope,
-      IsParameter(v) ? " needs the weight " : " needs ",
-      program_.values[v].name,
-      " whole or cut otherwise; cut the weights around it along one class, or "
-      "leave them whole, to avoid it");
+  gather.reason = GatherReason(v, node);
   state.whole = Emit(std::move(gather), Like(v, ".whole"));
   return state.whole;
 }

@@ -77,12 +77,16 @@ class SpreadValues {
 
   int Sum(program::ValueId v);
   int Gather(program::ValueId v, const program::Node& node);
+  std::string GatherReason(program::ValueId v, const program::Node& node) const;
+  // The name of the nearest parameter behind `v` that is cut; or empty.
+  std::string CutBehind(program::ValueId v) const;
   int Take(program::ValueId v, int whole, const DimCut& cut,
            absl::string_view scope);
 
   const program::Program& program_;
   std::vector<State> states_;
   std::vector<bool> is_parameter_;
+  std::vector<const program::Node*> producers_;  // [value]; or nullptr
   SpmdProgram spmd_;
 };
 

@@ -185,6 +185,7 @@ TEST(PartitionTest, FullWidthNormsAreGatheredAndReported) {
   for (const CollectiveUse& use : result.collectives) {
     if (use.operation == Operation::kAllGather) {
       EXPECT_THAT(use.reason, HasSubstr("rms_norm in model.layers."));
+      EXPECT_THAT(use.reason, HasSubstr("q_proj.weight whole to avoid"));
     }
   }
 }

@@ -256,9 +256,13 @@ std::map<std::string, ParameterRequest> RandomRequests(
   return requests;
 }
 
+// What the local programs of a test ran, by operation; so that a test that
+// stops to exercise something fails.
+using Seen = std::map<Operation, int>;
+
 void ExpectRight(const Program& program, int64_t vocabulary, int ranks,
                  const std::map<std::string, ParameterRequest>& requests,
-                 uint64_t seed) {
+                 uint64_t seed, Seen* seen) {
   const absl::StatusOr<Partitioned> result =
       Partition(program, {.tensor_parallel_size = ranks, .requests = requests});
   ASSERT_TRUE(result.ok()) << result.status();
@@ -266,22 +270,35 @@ void ExpectRight(const Program& program, int64_t vocabulary, int ranks,
       program, result->locals, autotp::testing::RandomParameters(program, seed),
       autotp::testing::RandomInputs(program, vocabulary, seed), kTolerance);
   EXPECT_TRUE(status.ok()) << status;
+  for (const program::Node& node : result->locals[0].nodes)
+    ++(*seen)[node.operation];
+}
+
+void ExpectSeen(const Seen& seen) {
+  for (Operation operation :
+       {Operation::kCopy, Operation::kAllReduce, Operation::kAllGather,
+        Operation::kTake, Operation::kAttention, Operation::kReshape})
+    EXPECT_GT(seen.contains(operation) ? seen.at(operation) : 0, 20)
+        << OperationName(operation);
 }
 
 constexpr int kRankCounts[] = {2, 3, 4, 8};
 
 TEST(RandomPartitionTest, RandomProgramsByDataflow) {
+  Seen seen;
   for (uint64_t seed = 0; seed < 1000; ++seed) {
     int64_t vocabulary = 0;
     const Program program = RandomProgram(seed).Make(&vocabulary);
     const int ranks = kRankCounts[seed % 4];
     SCOPED_TRACE(absl::StrCat("seed ", seed, ", ", ranks, " ranks"));
-    ExpectRight(program, vocabulary, ranks, {}, seed);
+    ExpectRight(program, vocabulary, ranks, {}, seed, &seen);
     if (HasFailure()) return;
   }
+  ExpectSeen(seen);
 }
 
 TEST(RandomPartitionTest, RandomProgramsByRandomRules) {
+  Seen seen;
   for (uint64_t seed = 0; seed < 1500; ++seed) {
     int64_t vocabulary = 0;
     const Program program = RandomProgram(seed).Make(&vocabulary);
@@ -289,9 +306,10 @@ TEST(RandomPartitionTest, RandomProgramsByRandomRules) {
     const int ranks = kRankCounts[seed / 3 % 4];
     SCOPED_TRACE(absl::StrCat("seed ", seed, ", ", ranks, " ranks"));
     ExpectRight(program, vocabulary, ranks, RandomRequests(program, &random),
-                seed);
+                seed, &seen);
     if (HasFailure()) return;
   }
+  ExpectSeen(seen);
 }
 
 TEST(RandomPartitionTest, ModelsByRandomRules) {
@@ -308,15 +326,18 @@ TEST(RandomPartitionTest, ModelsByRandomRules) {
       MakeGpt2({.layers = 1}),
       MakeGpt2({.layers = 1, .parallel = true}),
   };
+  Seen seen;
   for (uint64_t seed = 0; seed < 360; ++seed) {
     const Program& program = programs[seed % programs.size()];
     std::mt19937_64 random(seed);
     const int ranks = kRankCounts[seed / programs.size() % 4];
     SCOPED_TRACE(
         absl::StrCat("seed ", seed, ", ", program.name, ", ", ranks, " ranks"));
-    ExpectRight(program, 17, ranks, RandomRequests(program, &random), seed);
+    ExpectRight(program, 17, ranks, RandomRequests(program, &random), seed,
+                &seen);
     if (HasFailure()) return;
   }
+  ExpectSeen(seen);
 }
 
 }  // namespace
