@@ -47,29 +47,20 @@ v1::RegisterWorkerRequest Describe(const WorkerOptions& options) {
 
 Agent::Agent(const WorkerOptions& options, AgentDeps deps)
     : options_(options),
-      supervisor_(loop_, SupervisorOptionsOf(options, std::move(deps))) {
-  client_ = std::make_unique<CoordinatorClient>(
-      loop_, OpenChannel(options_.coordinator));
-  session_ = std::make_unique<Session>(
-      loop_, *client_, Describe(options_),
-      SessionCallbacks{
-          .running = [this] { return supervisor_.Running(); },
-          .on_assignment =
-              [this](const v1::Assignment& assignment) {
-                supervisor_.Apply(assignment);
-              },
-          .on_refused =
-              [this](const absl::Status& status) {
-                spdlog::error("the coordinator refuses this worker: {}",
-                              status.ToString());
-                supervisor_.DropAll("the coordinator refuses this worker");
-                BeginStop(status);
-              }});
-}
-
-// The client first: it waits for gRPC's last callbacks, which post to the
-// loop and nothing else.
-Agent::~Agent() { client_.reset(); }
+      client_(loop_, OpenChannel(options_.coordinator)),
+      session_(loop_, client_, Describe(options_),
+               {.running = [this] { return supervisor_.Running(); },
+                .on_assignment =
+                    [this](const v1::Assignment& assignment) {
+                      supervisor_.Apply(assignment);
+                    },
+                .on_refused =
+                    [this](const absl::Status& status) {
+                      supervisor_.DropAll("the coordinator refuses the worker");
+                      BeginStop(status);
+                    }}),
+      supervisor_(loop_, session_,
+                  SupervisorOptionsOf(options_, std::move(deps))) {}
 
 absl::Status Agent::Run() {
   spdlog::info("worker       {} (AutoTP {})", options_.name, AUTOTP_VERSION);
@@ -79,9 +70,9 @@ absl::Status Agent::Run() {
                UsableCores());
   spdlog::info("data address {}", options_.data_address);
   spdlog::info("trainer      {}", options_.trainer_binary);
-  result_ = supervisor_.Start(session_.get());
+  result_ = supervisor_.Start();
   if (!result_.ok()) return result_;
-  session_->Start();
+  session_.Start();
   loop_.Run();
   return result_;
 }
@@ -107,12 +98,12 @@ void Agent::BeginStop(const absl::Status& result) {
 }
 
 void Agent::FinishStop() {
-  if (session_->registered() && !supervisor_.drained() &&
+  if (session_.registered() && !supervisor_.drained() &&
       absl::Now() < drain_deadline_) {
     loop_.RunAt(absl::Now() + kDrainInterval, [this] { FinishStop(); });
     return;
   }
-  session_->Deregister(kDeregisterTimeout, [this] { loop_.Quit(); });
+  session_.Deregister(kDeregisterTimeout, [this] { loop_.Quit(); });
 }
 
 }  // namespace autotp::agent

@@ -11,7 +11,7 @@
 #ifndef AUTOTP_WORKER_AGENT_AGENT_H_
 #define AUTOTP_WORKER_AGENT_AGENT_H_
 
-#include <memory>
+#include <functional>
 
 #include "absl/status/status.h"
 #include "absl/time/time.h"
@@ -33,7 +33,6 @@ class Agent {
  public:
   // `options`: resolved.
   Agent(const WorkerOptions& options, AgentDeps deps);
-  ~Agent();
 
   // OK after Stop(); else
   //   NOT_FOUND  the zygote could not be started
@@ -48,10 +47,11 @@ class Agent {
   void FinishStop();
 
   const WorkerOptions options_;
-  EventLoop loop_;  // outlives what posts to it
+  // In this order: each uses the ones before it until its own end.
+  EventLoop loop_;
+  CoordinatorClient client_;
+  Session session_;
   Supervisor supervisor_;
-  std::unique_ptr<CoordinatorClient> client_;
-  std::unique_ptr<Session> session_;
   bool stopping_ = false;
   absl::Time drain_deadline_;
   absl::Status result_;

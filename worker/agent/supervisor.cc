@@ -25,13 +25,13 @@ std::string DescribeEnd(int exit_code, int signal) {
 
 }  // namespace
 
-Supervisor::Supervisor(EventLoop& loop, SupervisorOptions options)
-    : loop_(loop), options_(std::move(options)) {}
+Supervisor::Supervisor(EventLoop& loop, Session& session,
+                       SupervisorOptions options)
+    : loop_(loop), session_(session), options_(std::move(options)) {}
 
 Supervisor::~Supervisor() = default;
 
-absl::Status Supervisor::Start(Session* session) {
-  session_ = session;
+absl::Status Supervisor::Start() {
   StartZygote();
   if (zygote_ == nullptr) {
     return absl::NotFoundError(absl::StrCat("cannot start ",
@@ -164,7 +164,7 @@ Supervisor::Attempt& Supervisor::AttemptOf(const AttemptKey& key) {
     attempt = std::make_unique<Attempt>();
     attempt->key = key;
     attempt->reporter = std::make_shared<Reporter>(
-        *session_, key,
+        session_, key,
         Reporter::Callbacks{
             .on_fenced =
                 [this, key](const absl::Status& status) {
@@ -212,7 +212,7 @@ absl::Status Supervisor::Fork(const v1::TrainerTask& task, Attempt& attempt,
   AUTOTP_ASSIGN_OR_RETURN(UniqueFd log, OpenLog(task.log_path()));
   const int64_t begin = LogBytes(log.get());
   trainer.log = std::make_shared<LogUpload>(
-      *session_, trainer.attempt, trainer.rank, std::move(log), begin);
+      session_, trainer.attempt, trainer.rank, std::move(log), begin);
   AUTOTP_ASSIGN_OR_RETURN(auto ends, SocketPair(SOCK_STREAM));
 
   v1::ForkRequest request;
@@ -282,10 +282,10 @@ void Supervisor::OnMessage(const AttemptKey& key, int rank,
   } else if (message.has_state()) {
     OnState(attempt, *trainer, message.state());
   } else if (message.has_key_request()) {
-    ServeKey(*session_, key, message.key_request(), options_.proxy, owner,
+    ServeKey(session_, key, message.key_request(), options_.proxy, owner,
              reply);
   } else if (message.has_checkpoint_request()) {
-    ServeCheckpoint(*session_, key, rank, message.checkpoint_request(),
+    ServeCheckpoint(session_, key, rank, message.checkpoint_request(),
                     options_.proxy, owner, reply);
   }
 }

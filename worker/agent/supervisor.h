@@ -52,12 +52,11 @@ struct SupervisorOptions {
 
 class Supervisor {
  public:
-  Supervisor(EventLoop& loop, SupervisorOptions options);
+  Supervisor(EventLoop& loop, Session& session, SupervisorOptions options);
   ~Supervisor();
 
-  // Starts the zygote, so that it is warm when the first task comes. `session`
-  // must outlive this.
-  absl::Status Start(Session* session);
+  // Starts the zygote, so that it is warm when the first task comes.
+  absl::Status Start();
   void Apply(const v1::Assignment& assignment);
   // Live trainers, and those whose last report is not delivered yet.
   std::vector<v1::RunningTrainer> Running() const;
@@ -128,8 +127,8 @@ class Supervisor {
   void Sweep();
 
   EventLoop& loop_;
+  Session& session_;
   const SupervisorOptions options_;
-  Session* session_ = nullptr;
   v1::Assignment desired_;
   std::map<AttemptKey, std::unique_ptr<Attempt>> attempts_;
   std::unique_ptr<ZygoteProcess> zygote_;
