@@ -22,8 +22,7 @@ void AddConnectionFlags(CLI::App& command, Connection& connection) {
 }
 
 int Fail(const absl::Status& status) {
-  std::fprintf(stderr, "autotp: %s\n",
-               std::string(status.message()).c_str());
+  std::fprintf(stderr, "autotp: %s\n", std::string(status.message()).c_str());
   switch (status.code()) {
     case absl::StatusCode::kInvalidArgument:
     case absl::StatusCode::kNotFound:

@@ -25,8 +25,7 @@ std::string Excerpt(absl::string_view text, int line, int column) {
   const std::vector<absl::string_view> lines = absl::StrSplit(text, '\n');
   if (line < 1 || line > static_cast<int>(lines.size())) return "";
   const absl::string_view shown = lines[line - 1];
-  const size_t before =
-      std::min<size_t>(shown.size(), std::max(0, column - 1));
+  const size_t before = std::min<size_t>(shown.size(), std::max(0, column - 1));
   std::string margin;
   for (const char c : shown.substr(0, before)) margin += c == '\t' ? '\t' : ' ';
   return absl::StrCat("    ", shown, "\n    ", margin, "^\n");
@@ -41,12 +40,12 @@ std::string DiagnosticText(const v1::Diagnostic& diagnostic,
     absl::StrAppend(&place, ":", diagnostic.line(), ":", diagnostic.column());
   }
   if (!place.empty()) place += ": ";
-  std::string text = absl::StrCat(
-      place, SeverityWord(diagnostic.severity()), ": ", diagnostic.message(),
-      " [", diagnostic.reason(), "]\n");
+  std::string text =
+      absl::StrCat(place, SeverityWord(diagnostic.severity()), ": ",
+                   diagnostic.message(), " [", diagnostic.reason(), "]\n");
   if (diagnostic.line() > 0) {
-    absl::StrAppend(&text, Excerpt(config_text, diagnostic.line(),
-                                   diagnostic.column()));
+    absl::StrAppend(
+        &text, Excerpt(config_text, diagnostic.line(), diagnostic.column()));
   }
   if (!diagnostic.suggestion().empty())
     absl::StrAppend(&text, "    help: ", diagnostic.suggestion(), "\n");

@@ -138,8 +138,8 @@ absl::StatusOr<int> Logs(const JobFlags& flags) {
   AUTOTP_RETURN_IF_ERROR(
       client.Logs(request, [&](const v1::TailJobLogsResponse& part) {
         if (flags.connection.json()) {
-          PrintLine(ToJson(part).dump(
-              -1, ' ', false, ordered_json::error_handler_t::replace));
+          PrintLine(ToJson(part).dump(-1, ' ', false,
+                                      ordered_json::error_handler_t::replace));
           return true;
         }
         if (part.dropped_bytes() > 0) {
@@ -186,9 +186,9 @@ absl::StatusOr<int> Checkpoints(const JobFlags& flags) {
                       checkpoint.data_parallel_size()),
          checkpoint.path()});
   }
-  std::printf("%s", RenderTable({"STEP", "STATE", "SIZE", "LAYOUT", "PATH"},
-                                rows)
-                        .c_str());
+  std::printf(
+      "%s",
+      RenderTable({"STEP", "STATE", "SIZE", "LAYOUT", "PATH"}, rows).c_str());
   return kExitDone;
 }
 
@@ -201,17 +201,17 @@ absl::StatusOr<int> Workers(const JobFlags& flags) {
   }
   std::vector<std::vector<std::string>> rows;
   for (const v1::Worker& worker : workers) {
-    rows.push_back({worker.name(),
-                    EnumWord(v1::Worker::State_descriptor(), worker.state()),
-                    worker.host(), worker.device(),
-                    absl::StrCat(worker.slots_free(), "/",
-                                 worker.slots_total()),
-                    absl::StrJoin(worker.jobs(), " ")});
+    rows.push_back(
+        {worker.name(),
+         EnumWord(v1::Worker::State_descriptor(), worker.state()),
+         worker.host(), worker.device(),
+         absl::StrCat(worker.slots_free(), "/", worker.slots_total()),
+         absl::StrJoin(worker.jobs(), " ")});
   }
   std::printf(
-      "%s", RenderTable({"WORKER", "STATE", "HOST", "DEVICE", "FREE", "JOBS"},
-                        rows)
-                .c_str());
+      "%s",
+      RenderTable({"WORKER", "STATE", "HOST", "DEVICE", "FREE", "JOBS"}, rows)
+          .c_str());
   return kExitDone;
 }
 
@@ -232,18 +232,17 @@ void AddWatchCommand(CLI::App& app, int& exit_code) {
 }
 
 void AddMetricsCommand(CLI::App& app, int& exit_code) {
-  const auto [command, flags] = AddCommand(
-      app, "metrics", "Loss and more of every finished step",
-      /*takes_job=*/true, exit_code, Metrics);
+  const auto [command, flags] =
+      AddCommand(app, "metrics", "Loss and more of every finished step",
+                 /*takes_job=*/true, exit_code, Metrics);
   command->add_flag("--follow", flags->follow, "until the job ends");
   command->add_option("--after-step", flags->after_step,
                       "leave out the steps up to this one");
 }
 
 void AddLogsCommand(CLI::App& app, int& exit_code) {
-  const auto [command, flags] =
-      AddCommand(app, "logs", "A rank's log", /*takes_job=*/true, exit_code,
-                 Logs);
+  const auto [command, flags] = AddCommand(app, "logs", "A rank's log",
+                                           /*takes_job=*/true, exit_code, Logs);
   command->add_option("--rank", flags->rank)->capture_default_str();
   command->add_option("--attempt", flags->attempt, "default: the newest");
   command->add_flag("--follow", flags->follow, "until the job ends");

@@ -46,8 +46,8 @@ absl::StatusOr<v1::DataSource::TokenType> ParseTokenType(
   if (name.empty()) return v1::DataSource::TOKEN_TYPE_UNSPECIFIED;
   if (name == "u16") return v1::DataSource::TOKEN_TYPE_UINT16;
   if (name == "u32") return v1::DataSource::TOKEN_TYPE_UINT32;
-  return absl::InvalidArgumentError(absl::StrCat(
-      "token_dtype: \"", name, "\" is not one of u16, u32"));
+  return absl::InvalidArgumentError(
+      absl::StrCat("token_dtype: \"", name, "\" is not one of u16, u32"));
 }
 
 // Takes `key` out of the file's object into `field`.
@@ -56,13 +56,13 @@ absl::Status Take(json& object, const std::string& path, const char* key,
                   T& field) {
   const auto found = object.find(key);
   if (found == object.end()) return absl::OkStatus();
-  const bool fits = std::is_same_v<T, bool>          ? found->is_boolean()
-                    : std::is_same_v<T, std::string> ? found->is_string()
-                                                     : found->is_number_integer();
+  const bool fits = std::is_same_v<T, bool> ? found->is_boolean()
+                    : std::is_same_v<T, std::string>
+                        ? found->is_string()
+                        : found->is_number_integer();
   if (!fits) {
-    return absl::InvalidArgumentError(
-        absl::StrCat(path, ": \"", key, "\" has the wrong type: ",
-                     found->dump()));
+    return absl::InvalidArgumentError(absl::StrCat(
+        path, ": \"", key, "\" has the wrong type: ", found->dump()));
   }
   field = found->template get<T>();
   object.erase(found);
@@ -105,8 +105,7 @@ void AddJobFlags(CLI::App& command, JobRequest& request,
       .add_option("--token-dtype", request.token_dtype,
                   "of a raw .bin file; default u16")
       ->check(CLI::IsMember({"u16", "u32"}));
-  command
-      .add_option("--init", request.init, "where the weights come from")
+  command.add_option("--init", request.init, "where the weights come from")
       ->check(CLI::IsMember({"pretrained", "random"}))
       ->capture_default_str();
   command
@@ -139,7 +138,8 @@ absl::Status ReadJobFile(const std::string& path, JobRequest& request) {
   }
   JobRequest& r = request;
   for (const absl::Status& status :
-       {Take(object, path, "model", r.model), Take(object, path, "data", r.data),
+       {Take(object, path, "model", r.model),
+        Take(object, path, "data", r.data),
         Take(object, path, "config", r.config),
         Take(object, path, "slots", r.slots),
         Take(object, path, "sequence_length", r.sequence_length),
@@ -165,8 +165,8 @@ absl::Status ReadJobFile(const std::string& path, JobRequest& request) {
 }
 
 absl::StatusOr<v1::JobSpec> ToJobSpec(const JobRequest& request) {
-  for (const auto& [flag, value] :
-       {std::pair("model", request.model), std::pair("config", request.config)}) {
+  for (const auto& [flag, value] : {std::pair("model", request.model),
+                                    std::pair("config", request.config)}) {
     if (value.empty()) {
       return absl::InvalidArgumentError(
           absl::StrCat(flag, " is missing; give --", flag));

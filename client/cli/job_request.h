@@ -23,12 +23,12 @@ struct JobRequest {
   std::string output;
   uint64_t seed = 0;
   bool no_shuffle = false;
-  std::string token_dtype;             // "", u16, u32
-  std::string init = "pretrained";     // pretrained, random
+  std::string token_dtype;          // "", u16, u32
+  std::string init = "pretrained";  // pretrained, random
   int64_t checkpoint_every = 0;
   int keep_checkpoints = 0;
   bool resume = false;
-  std::string export_dtype;            // "", fp32, bf16, fp16
+  std::string export_dtype;  // "", fp32, bf16, fp16
   int max_restarts = 0;
 };
 

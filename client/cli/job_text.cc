@@ -24,7 +24,8 @@ std::string StepText(const v1::Progress& progress) {
 std::string JobLine(const v1::Job& job) {
   const v1::JobStatus& status = job.status();
   std::string line = absl::StrCat(job.name(), " ", StateWord(job));
-  if (status.attempt() > 0) absl::StrAppend(&line, " attempt ", status.attempt());
+  if (status.attempt() > 0)
+    absl::StrAppend(&line, " attempt ", status.attempt());
   if (status.progress().step() > 0) {
     absl::StrAppend(&line, ", step ", StepText(status.progress()),
                     absl::StrFormat(", loss %.4f", status.progress().loss()));
@@ -35,8 +36,8 @@ std::string JobLine(const v1::Job& job) {
 }
 
 std::string FailureText(const v1::Failure& failure) {
-  std::string text = absl::StrCat("rank ", failure.rank(), " on worker ",
-                                  failure.worker());
+  std::string text =
+      absl::StrCat("rank ", failure.rank(), " on worker ", failure.worker());
   if (failure.signal() != 0) {
     absl::StrAppend(&text, " was ended by signal ", failure.signal());
   } else if (failure.exit_code() != 0) {
@@ -68,10 +69,10 @@ std::string JobDescription(const v1::Job& job,
                            const std::vector<v1::JobEvent>& events) {
   const v1::JobStatus& status = job.status();
   std::string text = absl::StrCat(JobLine(job), "\n");
-  absl::StrAppend(&text, "model:   ", job.spec().model().path(), "\ndata:    ",
-                  job.spec().data().path(), "\noutput:  ",
-                  job.spec().run().output_path(), "\nworld:   ",
-                  job.spec().world_size(), " = TP ",
+  absl::StrAppend(&text, "model:   ", job.spec().model().path(),
+                  "\ndata:    ", job.spec().data().path(),
+                  "\noutput:  ", job.spec().run().output_path(),
+                  "\nworld:   ", job.spec().world_size(), " = TP ",
                   status.plan().tensor_parallel_size(), " x DP ",
                   status.plan().data_parallel_size(), "\n");
   for (int rank = 0; rank < status.ranks_size(); ++rank) {
@@ -83,15 +84,14 @@ std::string JobDescription(const v1::Job& job,
   if (!status.model_path().empty())
     absl::StrAppend(&text, "trained model: ", status.model_path(), "\n");
   if (status.has_last_failure()) {
-    absl::StrAppend(&text, "last failure: ",
-                    FailureText(status.last_failure()));
+    absl::StrAppend(&text,
+                    "last failure: ", FailureText(status.last_failure()));
   }
   absl::StrAppend(&text, "events:\n");
   for (const v1::JobEvent& event : events) {
-    absl::StrAppend(
-        &text, "  ",
-        google::protobuf::util::TimeUtil::ToString(event.time()), "  ",
-        event.message(), "\n");
+    absl::StrAppend(&text, "  ",
+                    google::protobuf::util::TimeUtil::ToString(event.time()),
+                    "  ", event.message(), "\n");
   }
   return text;
 }

@@ -41,9 +41,10 @@ absl::StatusOr<std::string> SiblingProgram(const std::string& name) {
   const fs::path self = fs::read_symlink("/proc/self/exe", error);
   const fs::path program = self.parent_path() / name;
   if (error || !fs::exists(program, error)) {
-    return absl::FailedPreconditionError(absl::StrCat(
-        program.string(), ": not found; autotp, autotp-coordinator, "
-        "autotp-worker and autotp-trainer belong in one folder"));
+    return absl::FailedPreconditionError(
+        absl::StrCat(program.string(),
+                     ": not found; autotp, autotp-coordinator, "
+                     "autotp-worker and autotp-trainer belong in one folder"));
   }
   return program.string();
 }
@@ -76,10 +77,9 @@ absl::StatusOr<std::unique_ptr<LocalCluster>> LocalCluster::Start(
   auto cluster = std::unique_ptr<LocalCluster>(new LocalCluster());
   // A socket's path has at most 107 bytes: not below the user's folders.
   const char* runtime = std::getenv("XDG_RUNTIME_DIR");
-  std::string pattern =
-      absl::StrCat(runtime != nullptr && access(runtime, W_OK) == 0 ? runtime
-                                                                    : "/tmp",
-                   "/autotp-XXXXXX");
+  std::string pattern = absl::StrCat(
+      runtime != nullptr && access(runtime, W_OK) == 0 ? runtime : "/tmp",
+      "/autotp-XXXXXX");
   if (mkdtemp(pattern.data()) == nullptr)
     return absl::ErrnoToStatus(errno, absl::StrCat(pattern, ": mkdtemp"));
   cluster->folder_ = pattern;
@@ -98,10 +98,10 @@ absl::StatusOr<std::unique_ptr<LocalCluster>> LocalCluster::Start(
   if (options.slots > 0) {
     AUTOTP_ASSIGN_OR_RETURN(const std::string worker,
                             SiblingProgram("autotp-worker"));
-    AUTOTP_RETURN_IF_ERROR(cluster->Launch(
-        {worker, "--coordinator", cluster->address_, "--slots",
-         absl::StrCat(options.slots), "--name", "local"},
-        logs + "/worker.log"));
+    AUTOTP_RETURN_IF_ERROR(
+        cluster->Launch({worker, "--coordinator", cluster->address_, "--slots",
+                         absl::StrCat(options.slots), "--name", "local"},
+                        logs + "/worker.log"));
   }
   AUTOTP_RETURN_IF_ERROR(
       cluster->AwaitSocket(socket, logs + "/coordinator.log"));

@@ -20,8 +20,8 @@ namespace autotp::cli {
 
 struct LocalClusterOptions {
   std::string state_folder;  // empty: a temporary one
-  std::string log_folder;    // of coordinator.log and worker.log; empty: as above
-  int slots = 0;             // 0: no worker
+  std::string log_folder;  // of coordinator.log and worker.log; empty: as above
+  int slots = 0;           // 0: no worker
 };
 
 class LocalCluster {

@@ -77,12 +77,11 @@ ordered_json FieldValue(const Message& message, const FieldDescriptor* field,
 
 }  // namespace
 
-std::string EnumWord(const google::protobuf::EnumDescriptor* type,
-                     int number) {
+std::string EnumWord(const google::protobuf::EnumDescriptor* type, int number) {
   const auto* value = type->FindValueByNumber(number);
   if (value == nullptr) return absl::StrCat(number);
-  const absl::string_view prefix = absl::StripSuffix(
-      type->FindValueByNumber(0)->name(), "UNSPECIFIED");
+  const absl::string_view prefix =
+      absl::StripSuffix(type->FindValueByNumber(0)->name(), "UNSPECIFIED");
   return absl::AsciiStrToLower(absl::StripPrefix(value->name(), prefix));
 }
 

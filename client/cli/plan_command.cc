@@ -51,8 +51,8 @@ void AddPlanCommand(CLI::App& app, int& exit_code) {
   auto flags = std::make_shared<PlanFlags>();
   flags->connection.coordinator.clear();
   flags->request.init = "random";  // the weights need not be there
-  command->add_option("--model", flags->request.model,
-                      "Hugging Face model folder")
+  command
+      ->add_option("--model", flags->request.model, "Hugging Face model folder")
       ->required();
   command->add_option("--config", flags->request.config, "DeepSpeed JSON file")
       ->required();

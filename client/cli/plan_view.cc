@@ -27,9 +27,8 @@ ordered_json ParameterJson(const v1::ParameterPlan& parameter) {
   return {
       {"name", parameter.name()},
       {"shape", Shape(parameter.shape())},
-      {"partition",
-       EnumWord(v1::ParameterPlan::Partition_descriptor(),
-                parameter.partition())},
+      {"partition", EnumWord(v1::ParameterPlan::Partition_descriptor(),
+                             parameter.partition())},
       {"dim", parameter.dim()},
       {"blocks", Shape(parameter.blocks())},
       {"local_shapes", std::move(local_shapes)},
@@ -190,12 +189,12 @@ std::string PlanText(const v1::ValidateJobResponse& response) {
       plan.data_parallel_size(), ", ZeRO ", config.zero_stage(), "\nbatch ",
       config.train_batch_size(), " = micro-batch ", config.micro_batch_size(),
       " x accumulation ", config.accumulation_steps(), " x DP ",
-      plan.data_parallel_size(), "\nrules: ",
-      EnumWord(v1::RuleSource_descriptor(), plan.rule_source()),
-      plan.rule_source_detail().empty() ? "" : ", ",
-      plan.rule_source_detail(), "\nplan ", plan.digest(), "\n\n",
-      ClassesTable(plan), "\n", ParametersTable(plan), "\n",
-      CollectivesTable(plan), "\n", EstimateText(plan.estimate()));
+      plan.data_parallel_size(),
+      "\nrules: ", EnumWord(v1::RuleSource_descriptor(), plan.rule_source()),
+      plan.rule_source_detail().empty() ? "" : ", ", plan.rule_source_detail(),
+      "\nplan ", plan.digest(), "\n\n", ClassesTable(plan), "\n",
+      ParametersTable(plan), "\n", CollectivesTable(plan), "\n",
+      EstimateText(plan.estimate()));
 }
 
 }  // namespace autotp::cli

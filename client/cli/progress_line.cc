@@ -53,18 +53,17 @@ ProgressLine::~ProgressLine() {
 void ProgressLine::Show(const v1::StepMetrics& step, absl::Time now) {
   const double rate =
       static_cast<double>(step.tokens()) / std::max(1e-9, step.step_seconds());
-  tokens_per_second_ = tokens_per_second_ == 0
-                           ? rate
-                           : tokens_per_second_ +
-                                 kSmoothing * (rate - tokens_per_second_);
+  tokens_per_second_ =
+      tokens_per_second_ == 0
+          ? rate
+          : tokens_per_second_ + kSmoothing * (rate - tokens_per_second_);
   const bool last = step.step() >= total_steps_;
   if (!last &&
       now - last_shown_ < (terminal_ ? kTerminalInterval : kPlainInterval)) {
     return;
   }
   last_shown_ = now;
-  const std::string text =
-      ProgressText(step, total_steps_, tokens_per_second_);
+  const std::string text = ProgressText(step, total_steps_, tokens_per_second_);
   if (terminal_) {
     std::fprintf(stderr, "\r%s\033[K", text.c_str());
     live_ = true;

@@ -37,8 +37,7 @@ absl::StatusOr<int> Submit(SubmitFlags& flags) {
                  DiagnosticText(diagnostic, spec.config_json()).c_str());
   }
   if (!answer.valid()) return kExitInvalidInput;
-  AUTOTP_ASSIGN_OR_RETURN(const v1::Job job,
-                          client.Create(spec, flags.job_id));
+  AUTOTP_ASSIGN_OR_RETURN(const v1::Job job, client.Create(spec, flags.job_id));
   if (flags.connection.json()) {
     PrintJson(ToJson(job));
   } else {

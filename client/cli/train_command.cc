@@ -45,10 +45,10 @@ class OutputFolder {
     for (const char* part : {"logs", "state"}) {
       fs::create_directories(fs::path(path) / part, error);
       if (error) {
-        return absl::InvalidArgumentError(
-            absl::StrCat(path, ": cannot make the output folder: ",
-                         error.message(), "; give --output a folder that you "
-                         "may write to"));
+        return absl::InvalidArgumentError(absl::StrCat(
+            path, ": cannot make the output folder: ", error.message(),
+            "; give --output a folder that you "
+            "may write to"));
       }
     }
     return folder;

@@ -127,8 +127,8 @@ class JobClient::Impl {
  private:
   absl::Status Explain(const absl::Status& status) const {
     if (!absl::IsUnavailable(status)) return status;
-    return Annotate(status, absl::StrCat("no coordinator answers at ",
-                                         address_));
+    return Annotate(status,
+                    absl::StrCat("no coordinator answers at ", address_));
   }
 
   const JobClientOptions options_;
@@ -157,10 +157,9 @@ absl::StatusOr<v1::Job> JobClient::Create(const v1::JobSpec& spec,
   *request.mutable_spec() = spec;
   request.set_job_id(job_id);
   request.set_request_id(NewRequestId());
-  return impl_->Unary<v1::Job>(
-      [&](grpc::ClientContext* context, v1::Job* job) {
-        return impl_->jobs->CreateJob(context, request, job);
-      });
+  return impl_->Unary<v1::Job>([&](grpc::ClientContext* context, v1::Job* job) {
+    return impl_->jobs->CreateJob(context, request, job);
+  });
 }
 
 absl::StatusOr<v1::Job> JobClient::Get(const std::string& job) {
@@ -217,14 +216,13 @@ absl::StatusOr<std::vector<v1::Checkpoint>> JobClient::Checkpoints(
     const std::string& job) {
   v1::ListCheckpointsRequest request;
   request.set_job(JobName(job));
-  AUTOTP_ASSIGN_OR_RETURN(
-      const v1::ListCheckpointsResponse response,
-      impl_->Unary<v1::ListCheckpointsResponse>(
-          [&](grpc::ClientContext* context,
-              v1::ListCheckpointsResponse* answer) {
-            return impl_->checkpoints->ListCheckpoints(context, request,
-                                                       answer);
-          }));
+  AUTOTP_ASSIGN_OR_RETURN(const v1::ListCheckpointsResponse response,
+                          impl_->Unary<v1::ListCheckpointsResponse>(
+                              [&](grpc::ClientContext* context,
+                                  v1::ListCheckpointsResponse* answer) {
+                                return impl_->checkpoints->ListCheckpoints(
+                                    context, request, answer);
+                              }));
   return std::vector<v1::Checkpoint>(response.checkpoints().begin(),
                                      response.checkpoints().end());
 }
@@ -254,8 +252,7 @@ absl::StatusOr<std::vector<v1::Worker>> JobClient::Workers() {
 }
 
 absl::StatusOr<v1::Job> JobClient::Watch(
-    const std::string& job,
-    const std::function<bool(const v1::Job&)>& on_job) {
+    const std::string& job, const std::function<bool(const v1::Job&)>& on_job) {
   v1::WatchJobRequest request;
   request.set_name(JobName(job));
   v1::Job last;

@@ -59,7 +59,8 @@ class JobClient {
 
   // The job now and after every change, until it has ended; the last state.
   absl::StatusOr<v1::Job> Watch(
-      const std::string& job, const std::function<bool(const v1::Job&)>& on_job);
+      const std::string& job,
+      const std::function<bool(const v1::Job&)>& on_job);
   // Finished steps after `after_step`, in order. With `follow`, until the job
   // has ended. `dropped`: steps that the coordinator no longer holds.
   absl::Status Metrics(

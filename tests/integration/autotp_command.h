@@ -19,20 +19,32 @@ inline constexpr absl::Duration kCommandTimeout = absl::Seconds(90);
 struct TrainCommand {
   std::string output;
   std::string model = SourcePath("tests/golden/models/llama/model");
-  std::string data =
-      SourcePath("tests/golden/models/data/tokens_v256.bin");
+  std::string data = SourcePath("tests/golden/models/data/tokens_v256.bin");
   std::string config;  // path of a DeepSpeed JSON
   int slots = 2;
   int steps = 8;
   std::vector<std::string> more;
 
   std::vector<std::string> Arguments() const {
-    std::vector<std::string> arguments = {
-        ProgramPath("autotp"), "train", "--model", model, "--data", data,
-        "--config", config, "--slots", std::to_string(slots),
-        "--sequence-length", "32", "--max-steps", std::to_string(steps),
-        "--no-shuffle", "--output", output, "--metrics",
-        output + ".metrics.jsonl"};
+    std::vector<std::string> arguments = {ProgramPath("autotp"),
+                                          "train",
+                                          "--model",
+                                          model,
+                                          "--data",
+                                          data,
+                                          "--config",
+                                          config,
+                                          "--slots",
+                                          std::to_string(slots),
+                                          "--sequence-length",
+                                          "32",
+                                          "--max-steps",
+                                          std::to_string(steps),
+                                          "--no-shuffle",
+                                          "--output",
+                                          output,
+                                          "--metrics",
+                                          output + ".metrics.jsonl"};
     arguments.insert(arguments.end(), more.begin(), more.end());
     return arguments;
   }
@@ -52,8 +64,8 @@ struct TrainCommand {
 // Writes a DeepSpeed JSON: the case's own with changes merged in.
 inline std::string WriteConfig(const TempDir& folder, const std::string& name,
                                const nlohmann::json& changes) {
-  nlohmann::json config = nlohmann::json::parse(ReadFileOrEmpty(
-      SourcePath("tests/golden/models/llama/ds_config.json")));
+  nlohmann::json config = nlohmann::json::parse(
+      ReadFileOrEmpty(SourcePath("tests/golden/models/llama/ds_config.json")));
   config["tensor_parallel"]["autotp_size"] = 2;
   config.merge_patch(changes);
   const std::string path = folder / name;

@@ -75,8 +75,7 @@ std::vector<Mistake> Mistakes() {
        {"ds.json:", "gradient_cliping", "gradient_clipping"}},
       {"BatchDoesNotClose",
        [](const TempDir& folder, TrainCommand& c) {
-         c.config = WriteConfig(folder, "ds.json",
-                                {{"train_batch_size", 7}});
+         c.config = WriteConfig(folder, "ds.json", {{"train_batch_size", 7}});
        },
        {"ds.json:", "train_batch_size", "7"}},
       {"NotJson",

@@ -36,7 +36,8 @@ TEST(TrainTest, LeavesATrainedFolderMetricsAndLogs) {
               HasSubstr(command.output + "/model"));
   const auto steps = command.Metrics();
   ASSERT_EQ(steps.size(), 8u);
-  for (const char* key : {"step", "loss", "grad_norm", "learning_rate", "tokens"}) {
+  for (const char* key :
+       {"step", "loss", "grad_norm", "learning_rate", "tokens"}) {
     EXPECT_TRUE(steps[0].contains(key)) << steps[0];
   }
   EXPECT_EQ(steps[0]["step"], 1);
@@ -54,15 +55,15 @@ TEST(TrainTest, LeavesATrainedFolderMetricsAndLogs) {
 
 TEST(TrainTest, ResumeEqualsTheRunThatDidNotStop) {
   TempDir folder;
-  const std::string config = WriteConfig(
-      folder, "ds.json",
-      {{"zero_optimization", {{"stage", 2}}},
-       {"train_micro_batch_size_per_gpu", 2}});
+  const std::string config =
+      WriteConfig(folder, "ds.json",
+                  {{"zero_optimization", {{"stage", 2}}},
+                   {"train_micro_batch_size_per_gpu", 2}});
   TrainCommand whole{.output = folder / "whole", .config = config, .slots = 4};
   ASSERT_EQ(MustRun(whole).code, 0);
 
-  TrainCommand parts{.output = folder / "parts", .config = config, .slots = 4,
-                     .steps = 5};
+  TrainCommand parts{
+      .output = folder / "parts", .config = config, .slots = 4, .steps = 5};
   ASSERT_EQ(MustRun(parts).code, 0);
   parts.steps = 8;
   parts.more = {"--resume"};
@@ -97,7 +98,8 @@ TEST(TrainTest, ResumeAtAnotherLayoutStaysWithinRounding) {
 }
 
 // Waits until the command has reported at least `steps` steps.
-void AwaitSteps(const TrainCommand& command, Subprocess& process, size_t steps) {
+void AwaitSteps(const TrainCommand& command, Subprocess& process,
+                size_t steps) {
   const absl::Time deadline = absl::Now() + kCommandTimeout;
   while (command.Metrics().size() < steps && process.Running() &&
          absl::Now() < deadline) {

@@ -27,12 +27,14 @@ struct Tolerance {
 
 // Two right fp32 runs differ by 1e-6 in loss and 2e-6 in norm (the traces'
 // own `noise`); one order of magnitude above that is a mistake.
-constexpr Tolerance kFloat32 = {.loss = 1e-5, .grad_norm = 1e-5, .weight = 1e-5};
+constexpr Tolerance kFloat32 = {
+    .loss = 1e-5, .grad_norm = 1e-5, .weight = 1e-5};
 // bf16 has 8 bits: rounding one activation moves it by up to 2^-9 = 2e-3
 // relative, and the loss is a mean over many. The traces' own noise between
 // two right bf16 runs is 3e-3 in loss and 2e-3 in norm; a norm near 2 built
 // from bf16 micro-batch gradients adds as much again when their order differs.
-constexpr Tolerance kBfloat16 = {.loss = 4e-3, .grad_norm = 1e-2, .weight = 3e-2};
+constexpr Tolerance kBfloat16 = {
+    .loss = 4e-3, .grad_norm = 1e-2, .weight = 3e-2};
 
 struct Case {
   std::string name;
@@ -52,8 +54,8 @@ std::vector<Layout> LayoutsOf(const Case& c, int64_t train_batch_size) {
         Layout layout{.tensor_parallel = tp,
                       .data_parallel = dp,
                       .zero_stage = stage,
-                      .micro_batch =
-                          static_cast<int>(train_batch_size) / dp / accumulation};
+                      .micro_batch = static_cast<int>(train_batch_size) / dp /
+                                     accumulation};
         if (c.fixed_micro_batch) {
           if (accumulation == 2) continue;
           layout.micro_batch = 2;
@@ -73,8 +75,8 @@ double RelativeDifference(double got, double want) {
 // factor: at most 1 is right.
 double WeightExcess(const Trace& trace, const std::string& model_path,
                     double floor) {
-  auto file = checkpoint::SafetensorsFile::Open(model_path +
-                                                "/model.safetensors");
+  auto file =
+      checkpoint::SafetensorsFile::Open(model_path + "/model.safetensors");
   EXPECT_TRUE(file.ok()) << file.status();
   if (!file.ok()) return INFINITY;
   double worst = 0;
@@ -86,11 +88,11 @@ double WeightExcess(const Trace& trace, const std::string& model_path,
     const double allowed = std::max(floor, 10 * tensor.noise_max_abs);
     const double last = static_cast<double>(values->size() - 1);
     for (size_t i = 0; i < tensor.probe.size(); ++i) {
-      const auto at = static_cast<size_t>(
-          last * static_cast<double>(i) /
-          static_cast<double>(tensor.probe.size() - 1));
-      worst = std::max(worst,
-                       std::abs((*values)[at] - tensor.probe[i]) / allowed);
+      const auto at =
+          static_cast<size_t>(last * static_cast<double>(i) /
+                              static_cast<double>(tensor.probe.size() - 1));
+      worst =
+          std::max(worst, std::abs((*values)[at] - tensor.probe[i]) / allowed);
     }
   }
   return worst;
@@ -116,7 +118,8 @@ TEST_P(TraceTest, EveryLayoutReproducesTheTrace) {
       const v1::StepMetrics& got = outcome->steps[i];
       const TraceStep& want = trace.steps[i];
       loss = std::max(loss, RelativeDifference(got.loss(), want.loss));
-      norm = std::max(norm, RelativeDifference(got.grad_norm(), want.grad_norm));
+      norm =
+          std::max(norm, RelativeDifference(got.grad_norm(), want.grad_norm));
       EXPECT_EQ(got.step(), static_cast<int64_t>(i + 1));
       EXPECT_NEAR(got.learning_rate(), want.learning_rate,
                   1e-12 * want.learning_rate);

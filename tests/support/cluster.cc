@@ -40,9 +40,9 @@ Cluster::Cluster(int slots)
 }
 
 void Cluster::RestartCoordinator() {
-  coordinator_ = std::make_unique<Subprocess>(std::vector<std::string>{
-      ProgramPath("autotp-coordinator"), "--state-dir", folder_ / "state",
-      "--listen", address_});
+  coordinator_ = std::make_unique<Subprocess>(
+      std::vector<std::string>{ProgramPath("autotp-coordinator"), "--state-dir",
+                               folder_ / "state", "--listen", address_});
 }
 
 std::string Cluster::NewFolder(const std::string& name) {

@@ -82,9 +82,9 @@ absl::StatusOr<ExitStatus> Subprocess::Wait(absl::Duration timeout) {
   const absl::Time deadline = absl::Now() + timeout;
   while (!Reap(/*block=*/false)) {
     if (absl::Now() > deadline) {
-      return absl::DeadlineExceededError(
-          absl::StrCat("process ", pid_, " still runs after ",
-                       absl::FormatDuration(timeout), ":\n", Output(), Errors()));
+      return absl::DeadlineExceededError(absl::StrCat(
+          "process ", pid_, " still runs after ", absl::FormatDuration(timeout),
+          ":\n", Output(), Errors()));
     }
     absl::SleepFor(absl::Milliseconds(5));
   }
