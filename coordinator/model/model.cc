@@ -22,9 +22,9 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr size_t kMostConfigBytes = size_t{4} << 20;
-// Beyond any machine; keeps the numbers of values within int64.
-constexpr int64_t kMostBatch = 1 << 20;
-constexpr int64_t kMostTokens = 1 << 24;
+// Beyond any machine; what a program holds can then be counted in int64.
+constexpr int64_t kMostBatch = 1 << 16;
+constexpr int64_t kMostTokens = 1 << 23;
 
 absl::StatusOr<fs::path> CheckFolder(const std::string& path) {
   std::error_code error;

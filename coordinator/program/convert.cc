@@ -81,22 +81,30 @@ struct AttributeWriter {
   }
 };
 
-absl::StatusOr<Attribute> FromProto(const v1::Attribute& message) {
+absl::Status ReadAttribute(const v1::Attribute& message, Attribute& value) {
   switch (message.value_case()) {
     case v1::Attribute::kInteger:
-      return Attribute(int64_t{message.integer()});
+      value = int64_t{message.integer()};
+      return absl::OkStatus();
     case v1::Attribute::kNumber:
-      return Attribute(message.number());
+      value = message.number();
+      return absl::OkStatus();
     case v1::Attribute::kFlag:
-      return Attribute(message.flag());
+      value = message.flag();
+      return absl::OkStatus();
     case v1::Attribute::kText:
-      return Attribute(message.text());
-    case v1::Attribute::kIntegers:
-      return Attribute(std::vector<int64_t>(message.integers().values().begin(),
-                                            message.integers().values().end()));
-    case v1::Attribute::kNumbers:
-      return Attribute(std::vector<double>(message.numbers().values().begin(),
-                                           message.numbers().values().end()));
+      value = message.text();
+      return absl::OkStatus();
+    case v1::Attribute::kIntegers: {
+      const auto& values = message.integers().values();
+      value = std::vector<int64_t>(values.begin(), values.end());
+      return absl::OkStatus();
+    }
+    case v1::Attribute::kNumbers: {
+      const auto& values = message.numbers().values();
+      value = std::vector<double>(values.begin(), values.end());
+      return absl::OkStatus();
+    }
     default:
       return Malformed("attribute '", message.name(), "' has no value");
   }
@@ -127,9 +135,10 @@ absl::StatusOr<Node> ReadNode(const v1::Node& message) {
   node.outputs.assign(message.outputs().begin(), message.outputs().end());
   node.scope = message.scope();
   for (const v1::Attribute& attribute : message.attributes()) {
-    AUTOTP_ASSIGN_OR_RETURN(Attribute value, FromProto(attribute));
-    if (!node.attributes.emplace(attribute.name(), std::move(value)).second)
+    const auto [entry, added] = node.attributes.try_emplace(attribute.name());
+    if (!added)
       return Malformed("attribute '", attribute.name(), "' appears twice");
+    AUTOTP_RETURN_IF_ERROR(ReadAttribute(attribute, entry->second));
   }
   return node;
 }

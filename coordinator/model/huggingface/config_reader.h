@@ -20,8 +20,10 @@
 
 namespace autotp::model {
 
-// No size in a config may be larger; products of two then fit int64.
+// Beyond any model. With the widths of a layer below kLargestWidth, what a
+// program holds can be counted in int64.
 inline constexpr int64_t kLargestSize = int64_t{1} << 31;
+inline constexpr int64_t kLargestWidth = int64_t{1} << 23;
 
 class ConfigReader {
  public:

@@ -64,6 +64,12 @@ void ReadHeads(ConfigReader& config, const DecoderDefaults& defaults,
                              " wide, rotary embeddings need an even width"));
     sizes->head_width = 2;
   }
+  if (sizes->heads * sizes->head_width > kLargestWidth) {
+    config.Fail("num_attention_heads",
+                absl::StrCat("heads of ", sizes->head_width,
+                             " are wider together than ", kLargestWidth));
+    sizes->head_width = 2;
+  }
 }
 
 void ReadPadding(ConfigReader& config, DecoderSizes* sizes) {
@@ -102,9 +108,11 @@ DecoderSizes ReadDecoderSizes(ConfigReader& config, const InputShape& input,
                               std::vector<v1::Diagnostic>* warnings) {
   DecoderSizes sizes;
   sizes.input = input;
-  sizes.vocabulary = config.Size("vocab_size", defaults.vocabulary);
-  sizes.hidden = config.Size("hidden_size", defaults.hidden);
-  sizes.intermediate = config.Size("intermediate_size", defaults.intermediate);
+  sizes.vocabulary =
+      config.Size("vocab_size", defaults.vocabulary, kLargestWidth);
+  sizes.hidden = config.Size("hidden_size", defaults.hidden, kLargestWidth);
+  sizes.intermediate =
+      config.Size("intermediate_size", defaults.intermediate, kLargestWidth);
   sizes.layers = config.Size("num_hidden_layers", defaults.layers, kMostLayers);
   ReadHeads(config, defaults, &sizes);
   ReadPadding(config, &sizes);

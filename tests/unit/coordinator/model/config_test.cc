@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <functional>
+#include <random>
 
 #include "coordinator/model/finding.h"
 #include "tests/unit/coordinator/model/tiny_folder.h"
@@ -41,7 +42,7 @@ struct Case {
 TEST(ConfigTest, RefusesWithPlaceAndReason) {
   const std::vector<Case> cases = {
       {[](json& c) { c["hidden_size"] = "16"; }, "/hidden_size",
-       "has to be an integer from 1 to 2147483648, got \"16\""},
+       "has to be an integer from 1 to 8388608, got \"16\""},
       {[](json& c) { c["hidden_size"] = 16.0; }, "/hidden_size", "got 16.0"},
       {[](json& c) { c["vocab_size"] = -1; }, "/vocab_size", "got -1"},
       {[](json& c) { c["vocab_size"] = uint64_t{1} << 63; }, "/vocab_size",
@@ -52,6 +53,11 @@ TEST(ConfigTest, RefusesWithPlaceAndReason) {
        "is 3, which does not divide num_attention_heads 4"},
       {[](json& c) { c["hidden_size"] = 18; }, "/num_attention_heads",
        "is 4, which does not divide hidden_size 18"},
+      {[](json& c) {
+         c["num_attention_heads"] = 65536;
+         c["head_dim"] = 65536;
+       },
+       "/num_attention_heads", "wider together than 8388608"},
       {[](json& c) { c["head_dim"] = 5; }, "/head_dim", "even width"},
       {[](json& c) { c["pad_token_id"] = 24; }, "/pad_token_id",
        "outside the vocabulary of 24"},
@@ -92,6 +98,28 @@ TEST(ConfigTest, RefusesWithPlaceAndReason) {
     if (c.message != "is missing") {
       EXPECT_GT(finding.line(), 1);
       EXPECT_GE(finding.column(), 3);
+    }
+  }
+}
+
+// Whatever a damaged file says, it gets a program or a finding.
+TEST(ConfigTest, SurvivesDamage) {
+  const std::string whole = TinyLlamaConfig().dump();
+  const TinyFolder folder;
+  constexpr char kBytes[] = "0123456789-.e{}[],:\"\\ truefalsn\xff";
+  for (unsigned seed = 0; seed < 100; ++seed) {
+    std::minstd_rand random(seed);
+    std::string text = whole;
+    for (unsigned change = 0; change <= seed % 3; ++change)
+      text[random() % text.size()] = kBytes[random() % (sizeof(kBytes) - 1)];
+    WriteFile(folder / "config.json", text);
+    const absl::StatusOr<LoadedModel> model = folder.Load(false);
+    if (model.ok()) {
+      EXPECT_TRUE(program::CheckProgram(model->program).ok()) << seed;
+    } else {
+      EXPECT_NE(ToDiagnostic(model.status()).reason(), "MODEL_INVALID")
+          << seed << ": " << text << "\n"
+          << model.status();
     }
   }
 }

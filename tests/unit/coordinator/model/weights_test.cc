@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <filesystem>
+#include <random>
 
 #include "coordinator/model/finding.h"
 #include "coordinator/model/huggingface/safetensors_header.h"
@@ -103,6 +104,31 @@ TEST(SafetensorsHeaderTest, FindsTruncatedFiles) {
               HasSubstr("no safetensors file"));
   EXPECT_EQ(ReadSafetensorsHeader(dir / "absent").status().code(),
             absl::StatusCode::kNotFound);
+}
+
+TEST(SafetensorsHeaderTest, SurvivesDamage) {
+  const std::string whole = Safetensors({{"a", {2, 3}}, {"b", {4}}});
+  const std::string header = whole.substr(8, whole.size() - 8 - 40);
+  ASSERT_TRUE(ParseSafetensorsHeader("w", header, 40).ok());
+  constexpr char kBytes[] = "0123456789-.e{}[],:\"\\ FU\xff";
+  int refused = 0;
+  for (unsigned seed = 0; seed < 2000; ++seed) {
+    std::minstd_rand random(seed);
+    std::string text = header;
+    for (unsigned change = 0; change <= seed % 3; ++change)
+      text[random() % text.size()] = kBytes[random() % (sizeof(kBytes) - 1)];
+    const absl::StatusOr<StoredTensors> tensors =
+        ParseSafetensorsHeader("w", text, 40);
+    if (!tensors.ok()) {
+      ++refused;
+      continue;
+    }
+    int64_t bytes = 0;
+    for (const auto& [name, tensor] : *tensors)
+      bytes += tensor.end - tensor.begin;
+    EXPECT_EQ(bytes, 40) << seed << ": " << text;
+  }
+  EXPECT_GT(refused, 1000);
 }
 
 v1::Diagnostic WeightsFinding(const TinyFolder& folder) {
