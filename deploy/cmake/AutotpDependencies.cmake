@@ -29,11 +29,14 @@ if(AUTOTP_WITH_TORCH)
   find_package(LibTorch 2.11 REQUIRED)
 endif()
 
+# NCCL is loaded at run time: two headers are enough to compile its use.
+find_path(NCCL_INCLUDE_DIR nccl.h HINTS /usr/local/cuda/include)
+find_path(CUDA_RUNTIME_INCLUDE_DIR cuda_runtime.h HINTS /usr/local/cuda/include)
+
 set(AUTOTP_CUDA_FOUND OFF)
 if(AUTOTP_WITH_TORCH AND NOT AUTOTP_WITH_CUDA STREQUAL "OFF")
   include(CheckLanguage)
   find_program(AUTOTP_NVCC nvcc HINTS /usr/local/cuda/bin)
-  find_path(NCCL_INCLUDE_DIR nccl.h HINTS /usr/local/cuda/include)
   find_library(NCCL_LIBRARY nccl HINTS /usr/local/cuda/lib64)
   if(AUTOTP_NVCC AND NCCL_INCLUDE_DIR AND NCCL_LIBRARY AND TARGET LibTorch::CUDA)
     set(AUTOTP_CUDA_FOUND ON)
@@ -41,6 +44,17 @@ if(AUTOTP_WITH_TORCH AND NOT AUTOTP_WITH_CUDA STREQUAL "OFF")
     message(FATAL_ERROR "AUTOTP_WITH_CUDA=ON needs nvcc, nccl.h, libnccl and "
                         "the CUDA part of LibTorch")
   endif()
+endif()
+if(AUTOTP_CUDA_FOUND)
+  set(CMAKE_CUDA_COMPILER ${AUTOTP_NVCC} CACHE FILEPATH "nvcc")
+  set(CMAKE_CUDA_ARCHITECTURES "80-real;90-real;100-real;100-virtual"
+      CACHE STRING "GPUs to build kernels for")
+  enable_language(CUDA)
+  set(CMAKE_CUDA_STANDARD 20)
+  # CMake 3.25 does not know C++20 for nvcc 13.
+  set(CMAKE_CUDA20_STANDARD_COMPILE_OPTION "-std=c++20")
+  set(CMAKE_CUDA20_EXTENSION_COMPILE_OPTION "-std=c++20")
+  find_package(CUDAToolkit REQUIRED)
 endif()
 
 function(autotp_print_summary)

@@ -70,7 +70,11 @@ class Communicator {
   // at its own place.
   virtual std::unique_ptr<Work> AllGather(Buffer part, Buffer whole) = 0;
   virtual std::unique_ptr<Work> Broadcast(Buffer buffer, int root) = 0;
+  // The host waits for all ranks, and for all its own calls before.
   virtual absl::Status Barrier() = 0;
+  // On a device calls fail while the host goes on. What a buffer holds counts
+  // if this, or a later call, is OK after the host has waited for the device.
+  virtual absl::Status Health() { return absl::OkStatus(); }
 
   // Ends every call under way and every later one with UNAVAILABLE.
   // Idempotent; does not block.

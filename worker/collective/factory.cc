@@ -8,6 +8,9 @@
 #include "proto/support/status_macros.h"
 #include "worker/collective/gloo/gloo_communicator.h"
 #include "worker/collective/local_communicator.h"
+#ifdef AUTOTP_HAS_NCCL
+#include "worker/collective/nccl/nccl_communicator.h"
+#endif
 #include "worker/collective/shared_communicator.h"
 #include "worker/collective/shared_segment.h"
 
@@ -58,9 +61,14 @@ absl::StatusOr<std::unique_ptr<Communicator>> Create(
     case v1::ProcessGroup::BACKEND_GLOO:
       return CreateGlooCommunicator(place, size, group.key(), keys, options);
     case v1::ProcessGroup::BACKEND_NCCL:
-      return absl::UnimplementedError(absl::StrCat(
-          "this build lacks ", v1::ProcessGroup::Backend_Name(group.backend()),
-          "; keep the group's ranks on one host and on CPU slots"));
+#ifdef AUTOTP_HAS_NCCL
+      return CreateNcclCommunicator(place, size, group.ranks(0), group.key(),
+                                    keys, options);
+#else
+      return absl::UnimplementedError(
+          "this build has no NCCL; build where nccl.h is found, or use CPU "
+          "slots");
+#endif
     default:
       return absl::InvalidArgumentError(
           absl::StrCat("unknown backend ", group.backend()));

@@ -31,6 +31,10 @@ struct GroupOptions {
   std::string data_address;    // Gloo: where peers reach this host
   // Where the plug-ins lie; empty: beside the program.
   std::string plugin_directory;
+  std::string nccl_library = "libnccl.so.2";
+  // NCCL: a larger group whose ranks all form their groups now, of the same
+  // name; splitting is quicker than meeting anew. Null: meet by the keys.
+  Communicator* parent = nullptr;
 };
 
 // `rank` is the rank in the world; its place in group.ranks() is its rank in

@@ -5,6 +5,8 @@
 #include <gloo/rendezvous/store.h>
 #include <gloo/transport/tcp/device.h>
 #include <gloo/transport/unbound_buffer.h>
+#include <pthread.h>
+#include <signal.h>
 
 #include <algorithm>
 #include <chrono>
@@ -82,6 +84,32 @@ std::string TextOf(const std::exception& exception) {
              : text;
 }
 
+// Gloo writes to sockets that a peer may have closed. The signal that this
+// raises in the writing thread ends the process, so it is kept from this
+// thread and from those that it starts; the write's error is enough.
+class NoPipeSignal {
+ public:
+  NoPipeSignal() {
+    sigemptyset(&pipe_);
+    sigaddset(&pipe_, SIGPIPE);
+    sigset_t pending;
+    was_pending_ = sigpending(&pending) == 0 && sigismember(&pending, SIGPIPE);
+    pthread_sigmask(SIG_BLOCK, &pipe_, &before_);
+  }
+  ~NoPipeSignal() {
+    const timespec now{0, 0};
+    if (!was_pending_) sigtimedwait(&pipe_, nullptr, &now);
+    pthread_sigmask(SIG_SETMASK, &before_, nullptr);
+  }
+  NoPipeSignal(const NoPipeSignal&) = delete;
+  NoPipeSignal& operator=(const NoPipeSignal&) = delete;
+
+ private:
+  sigset_t pipe_;
+  sigset_t before_;
+  bool was_pending_;
+};
+
 // The library that the virtual functions of `object` come from.
 std::string OriginOf(const void* object) {
   void* const* table = *static_cast<void* const* const*>(object);
@@ -99,6 +127,7 @@ bool IsGloo(const std::string& path) {
 AutotpGlooMesh* Connect(int rank, int size, const char* address,
                         const AutotpGlooStore* store, int64_t timeout_ms,
                         AutotpGlooError* error) {
+  const NoPipeSignal no_pipe_signal;
   const auto start = steady_clock::now();
   const milliseconds timeout(std::max<int64_t>(timeout_ms, 1));
   try {
@@ -168,6 +197,7 @@ int Exchange(AutotpGlooMesh* mesh, const AutotpGlooTransfer* sends,
              size_t sends_count, const AutotpGlooTransfer* receives,
              size_t receives_count, int64_t timeout_ms,
              AutotpGlooError* error) {
+  const NoPipeSignal no_pipe_signal;
   const auto deadline = steady_clock::now() + milliseconds(timeout_ms);
   int code = kAutotpGlooOk;
   try {
@@ -192,6 +222,7 @@ int Exchange(AutotpGlooMesh* mesh, const AutotpGlooTransfer* sends,
 }
 
 void Abort(AutotpGlooMesh* mesh) {
+  const NoPipeSignal no_pipe_signal;
   std::lock_guard<std::mutex> lock(mesh->mutex);
   mesh->aborted = true;
   for (auto& buffer : mesh->receives) buffer->abortWaitRecv();
@@ -199,7 +230,10 @@ void Abort(AutotpGlooMesh* mesh) {
   if (!mesh->exchanging) Close(*mesh);  // else the exchange does it
 }
 
-void Destroy(AutotpGlooMesh* mesh) { delete mesh; }
+void Destroy(AutotpGlooMesh* mesh) {
+  const NoPipeSignal no_pipe_signal;
+  delete mesh;
+}
 
 constexpr AutotpGlooApi kApi{kAutotpGlooVersion, Connect, Exchange, Abort,
                              Destroy};

@@ -19,7 +19,6 @@ constexpr int64_t kCounts[] = {0, 1, 7, 9000, 100001};
 class ConformanceTest : public testing::TestWithParam<World> {
  protected:
   void Run(const RankBody& body) {
-    if (!IsBuilt(GetParam())) GTEST_SKIP() << "not in this build";
     const std::vector<absl::Status> statuses =
         RunRanks(GetParam(), body, OptionsFor(GetParam()));
     for (size_t r = 0; r < statuses.size(); ++r) {

@@ -9,10 +9,11 @@
 #include <exception>
 #include <thread>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_replace.h"
 #include "absl/strings/strip.h"
 #include "proto/support/check.h"
+#include "tests/unit/worker/collective/fake_nccl.h"
 #include "tests/unit/worker/collective/shared_key_store.h"
 
 namespace autotp::collective {
@@ -96,11 +97,16 @@ std::vector<absl::Status> RunProcesses(const World& world, const RankBody& body,
     children.push_back(child);
   }
   std::vector<absl::Status> statuses;
-  for (int fd : pipes) {
-    statuses.push_back(ReadStatus(fd));
-    close(fd);
+  for (int r = 0; r < world.size; ++r) {
+    statuses.push_back(ReadStatus(pipes[r]));
+    close(pipes[r]);
+    int ended = 0;
+    waitpid(children[r], &ended, 0);
+    if (WIFSIGNALED(ended)) {
+      statuses[r] = absl::AbortedError(
+          absl::StrCat("the process ended by signal ", WTERMSIG(ended)));
+    }
   }
-  for (pid_t child : children) waitpid(child, nullptr, 0);
   return statuses;
 }
 
@@ -116,12 +122,21 @@ std::string NameOf(const World& world) {
       world.size);
 }
 
-GroupOptions TestOptions() {
+GroupOptions OptionsFor(const World& world) {
   GroupOptions options;
   options.form_timeout = absl::Seconds(10);
   options.call_timeout = absl::Seconds(10);
   options.data_address = "127.0.0.1";
+  options.plugin_directory = AUTOTP_TEST_PLUGINS;
+  if (world.backend == v1::ProcessGroup::BACKEND_NCCL) UseFakeNccl(options);
   return options;
+}
+
+absl::Status Finish(Communicator& communicator, std::unique_ptr<Work> work) {
+  const absl::Status status = work->Wait();
+  if (!absl::StartsWith(communicator.Describe(), "NCCL")) return status;
+  if (!SynchronizeFake()) return absl::InternalError("the stream hangs");
+  return status.ok() ? communicator.Health() : status;
 }
 
 std::vector<absl::Status> RunRanks(const World& world, const RankBody& body,

@@ -3,6 +3,7 @@
 #define AUTOTP_TESTS_UNIT_WORKER_COLLECTIVE_WORLD_H_
 
 #include <functional>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -24,8 +25,9 @@ struct World {
 // "shared_memory_processes_3"
 std::string NameOf(const World& world);
 
-// Quick timeouts, so that a hanging backend fails a test in seconds.
-GroupOptions TestOptions();
+// Quick timeouts, so that a hanging backend fails a test in seconds; plug-ins
+// from this build, with the fake NCCL.
+GroupOptions OptionsFor(const World& world);
 
 // Errors of a body are what went wrong, in words: it may run in a child.
 using RankBody = std::function<absl::Status(Communicator& communicator)>;
@@ -34,7 +36,10 @@ using RankBody = std::function<absl::Status(Communicator& communicator)>;
 // the communicator. Returns every rank's status. A child that ends by itself
 // (_exit) yields CANCELLED.
 std::vector<absl::Status> RunRanks(const World& world, const RankBody& body,
-                                   GroupOptions options = TestOptions());
+                                   GroupOptions options);
+
+// Waits for `work` as a caller would before it looks at its buffers.
+absl::Status Finish(Communicator& communicator, std::unique_ptr<Work> work);
 
 // OK if `condition`, else INTERNAL with `what`.
 absl::Status Expect(bool condition, const std::string& what);

@@ -9,22 +9,24 @@
 
 namespace autotp::collective {
 
-inline std::vector<World> SharedMemoryWorlds() {
+inline std::vector<World> ManyRankWorlds() {
+  using v1::ProcessGroup;
   std::vector<World> worlds;
   for (RanksAre ranks_are : {RanksAre::kThreads, RanksAre::kProcesses}) {
     for (int size : {2, 3, 4}) {
-      worlds.push_back(
-          {v1::ProcessGroup::BACKEND_SHARED_MEMORY, ranks_are, size});
+      worlds.push_back({ProcessGroup::BACKEND_SHARED_MEMORY, ranks_are, size});
     }
   }
-  return worlds;
-}
-
-inline std::vector<World> ManyRankWorlds() {
-  std::vector<World> worlds = SharedMemoryWorlds();
-  worlds.push_back({v1::ProcessGroup::BACKEND_GLOO, RanksAre::kThreads, 2});
-  worlds.push_back({v1::ProcessGroup::BACKEND_GLOO, RanksAre::kProcesses, 2});
-  worlds.push_back({v1::ProcessGroup::BACKEND_GLOO, RanksAre::kProcesses, 3});
+  if (AUTOTP_TEST_GLOO) {
+    worlds.push_back({ProcessGroup::BACKEND_GLOO, RanksAre::kThreads, 2});
+    worlds.push_back({ProcessGroup::BACKEND_GLOO, RanksAre::kProcesses, 2});
+    worlds.push_back({ProcessGroup::BACKEND_GLOO, RanksAre::kProcesses, 3});
+  }
+  if (AUTOTP_TEST_NCCL) {
+    for (int size : {2, 3, 4}) {
+      worlds.push_back({ProcessGroup::BACKEND_NCCL, RanksAre::kThreads, size});
+    }
+  }
   return worlds;
 }
 
@@ -32,22 +34,6 @@ inline std::vector<World> AllWorlds() {
   std::vector<World> worlds = ManyRankWorlds();
   worlds.push_back({v1::ProcessGroup::BACKEND_LOCAL, RanksAre::kThreads, 1});
   return worlds;
-}
-
-// Whether the build has the world's backend.
-inline bool IsBuilt(const World& world) {
-  return world.backend != v1::ProcessGroup::BACKEND_GLOO || AUTOTP_TEST_GLOO;
-}
-
-inline GroupOptions OptionsFor(const World&) {
-  GroupOptions options = TestOptions();
-  options.plugin_directory = AUTOTP_TEST_PLUGINS;
-  return options;
-}
-
-// Waits for `work` as a caller would before it looks at its buffers.
-inline absl::Status Finish(Communicator&, std::unique_ptr<Work> work) {
-  return work->Wait();
 }
 
 }  // namespace autotp::collective
