@@ -14,11 +14,12 @@ namespace autotp::internal {
 }  // namespace autotp::internal
 
 // AUTOTP_CHECK(rank < world_size, "rank ", rank, " of ", world_size);
-#define AUTOTP_CHECK(condition, ...)                                       \
-  do {                                                                     \
-    if (!(condition)) [[unlikely]]                                         \
-      ::autotp::internal::CheckFailed(__FILE__, __LINE__, #condition,      \
-                                      absl::StrCat("" __VA_OPT__(, ) __VA_ARGS__)); \
+#define AUTOTP_CHECK(condition, ...)                    \
+  do {                                                  \
+    if (!(condition)) [[unlikely]]                      \
+      ::autotp::internal::CheckFailed(                  \
+          __FILE__, __LINE__, #condition,               \
+          absl::StrCat("" __VA_OPT__(, ) __VA_ARGS__)); \
   } while (false)
 
 #endif  // AUTOTP_PROTO_SUPPORT_CHECK_H_

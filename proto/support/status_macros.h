@@ -13,11 +13,10 @@
 #define AUTOTP_CONCAT(a, b) AUTOTP_CONCAT_INNER(a, b)
 
 // Returns from the enclosing function if `expr`, an absl::Status, is an error.
-#define AUTOTP_RETURN_IF_ERROR(expr)                       \
-  do {                                                     \
-    if (absl::Status autotp_status = (expr);               \
-        !autotp_status.ok())                               \
-      return autotp_status;                                \
+#define AUTOTP_RETURN_IF_ERROR(expr)                              \
+  do {                                                            \
+    if (absl::Status autotp_status = (expr); !autotp_status.ok()) \
+      return autotp_status;                                       \
   } while (false)
 
 // Returns the error of `expr`, an absl::StatusOr, or moves its value to `lhs`.

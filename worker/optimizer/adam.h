@@ -15,8 +15,8 @@ namespace autotp::optimizer {
 struct AdamStep {
   float beta1 = 0.9f;
   float beta2 = 0.999f;
-  float keep1 = 0.1f;           // 1 - beta1, rounded once
-  float keep2 = 0.001f;         // 1 - beta2
+  float keep1 = 0.1f;    // 1 - beta1, rounded once
+  float keep2 = 0.001f;  // 1 - beta2
   float epsilon = 1e-8f;
   float gradient_factor = 1.0f;  // of clipping
   float l2 = 0.0f;               // added to the gradient, times the weight

@@ -55,8 +55,7 @@ class Attributes {
                                   int64_t fallback) const {
     return Has(name) ? Integer(name) : fallback;
   }
-  absl::StatusOr<double> Number(absl::string_view name,
-                                double fallback) const {
+  absl::StatusOr<double> Number(absl::string_view name, double fallback) const {
     return Has(name) ? Number(name) : fallback;
   }
 

@@ -103,8 +103,8 @@ class LocalProgram::Executor::Forwarder final : public ForwardContext {
         message_(executor.nodes_[node].node) {}
 
   const at::Tensor& Input(int index) override {
-    const int id = index < message_.inputs_size() ? message_.inputs(index)
-                                                  : kNone;
+    const int id =
+        index < message_.inputs_size() ? message_.inputs(index) : kNone;
     return id == kNone ? undefined_ : executor_.tensors_[id];
   }
 
@@ -120,8 +120,7 @@ class LocalProgram::Executor::Forwarder final : public ForwardContext {
 
   void Give(int index, at::Tensor value) override {
     const int id = message_.outputs(index);
-    executor_.tensors_[id] =
-        Cast(std::move(value), executor_.values_[id].type);
+    executor_.tensors_[id] = Cast(std::move(value), executor_.values_[id].type);
   }
 
   double gradient_factor() override { return executor_.gradient_factor_; }
@@ -176,8 +175,8 @@ absl::Status LocalProgram::Executor::Compile(const v1::Program& program,
   return absl::OkStatus();
 }
 
-absl::Status LocalProgram::Executor::ReadValues(
-    const v1::Program& program, const CompileOptions& options) {
+absl::Status LocalProgram::Executor::ReadValues(const v1::Program& program,
+                                                const CompileOptions& options) {
   const int count = program.values_size();
   const auto valid = [count](int id) { return id >= 0 && id < count; };
   for (const v1::Value& value : program.values()) {
@@ -241,8 +240,7 @@ absl::Status LocalProgram::Executor::ReadNodes(const v1::Program& program,
     for (const int id : node.outputs()) is_loss |= id == loss_;
     const NodeInfo info{node, program, options.tensor_group, is_loss};
     absl::StatusOr<std::unique_ptr<Operation>> operation = MakeOperation(info);
-    if (!operation.ok())
-      return Annotate(operation.status(), Describe(node, i));
+    if (!operation.ok()) return Annotate(operation.status(), Describe(node, i));
     state.operation = *std::move(operation);
     nodes_.push_back(std::move(state));
   }
@@ -272,9 +270,9 @@ absl::StatusOr<float> LocalProgram::Executor::Run(
     absl::Span<const int64_t* const> inputs, double gradient_factor,
     ParameterStore& store) {
   if (inputs.size() != inputs_.size()) {
-    return absl::InvalidArgumentError(absl::StrCat(
-        "the program has ", inputs_.size(), " inputs, ", inputs.size(),
-        " were given"));
+    return absl::InvalidArgumentError(
+        absl::StrCat("the program has ", inputs_.size(), " inputs, ",
+                     inputs.size(), " were given"));
   }
   store_ = &store;
   gradient_factor_ = gradient_factor;
@@ -282,8 +280,8 @@ absl::StatusOr<float> LocalProgram::Executor::Run(
   gradients_.assign(values_.size(), at::Tensor());
   for (size_t i = 0; i < inputs.size(); ++i) {
     const ValueInfo& info = values_[inputs_[i]];
-    tensors_[inputs_[i]] = at::from_blob(const_cast<int64_t*>(inputs[i]),
-                                         info.shape, at::kLong);
+    tensors_[inputs_[i]] =
+        at::from_blob(const_cast<int64_t*>(inputs[i]), info.shape, at::kLong);
   }
   for (const int id : parameters_) {
     const ValueInfo& info = values_[id];
@@ -302,8 +300,8 @@ absl::Status LocalProgram::Executor::RunForward() {
     Forwarder context(*this, i);
     if (const absl::Status status = nodes_[i].operation->Forward(context);
         !status.ok()) {
-      return Annotate(status, absl::StrCat("forward of ",
-                                           Describe(nodes_[i].node, i)));
+      return Annotate(status,
+                      absl::StrCat("forward of ", Describe(nodes_[i].node, i)));
     }
     for (const int id : nodes_[i].node.inputs()) {
       if (id == kNone || values_[id].parameter != kNone) continue;
@@ -325,8 +323,8 @@ absl::Status LocalProgram::Executor::RunBackward() {
       Backwarder context(*this, i);
       if (const absl::Status status = state.operation->Backward(context);
           !status.ok()) {
-        return Annotate(status, absl::StrCat("backward of ",
-                                             Describe(state.node, i)));
+        return Annotate(status,
+                        absl::StrCat("backward of ", Describe(state.node, i)));
       }
     }
     for (const int id : state.node.outputs()) gradients_[id].reset();
@@ -400,17 +398,16 @@ absl::StatusOr<std::unique_ptr<LocalProgram>> LocalProgram::Compile(
     const c10::InferenceMode guard;
     return executor->Compile(program, options);
   }));
-  return std::unique_ptr<LocalProgram>(
-      new LocalProgram(std::move(executor)));
+  return std::unique_ptr<LocalProgram>(new LocalProgram(std::move(executor)));
 }
 
 const std::vector<int64_t>& LocalProgram::parameter_sizes() const {
   return executor_->parameter_sizes();
 }
 
-absl::StatusOr<float> LocalProgram::Run(
-    absl::Span<const int64_t* const> inputs, double gradient_factor,
-    ParameterStore& store) {
+absl::StatusOr<float> LocalProgram::Run(absl::Span<const int64_t* const> inputs,
+                                        double gradient_factor,
+                                        ParameterStore& store) {
   return CallTorch([&]() -> absl::StatusOr<float> {
     const c10::InferenceMode guard;
     return executor_->Run(inputs, gradient_factor, store);

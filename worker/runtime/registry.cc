@@ -42,8 +42,7 @@ OperationFactory FindFactory(absl::string_view name) {
 
 }  // namespace
 
-absl::StatusOr<std::unique_ptr<Operation>> MakeOperation(
-    const NodeInfo& info) {
+absl::StatusOr<std::unique_ptr<Operation>> MakeOperation(const NodeInfo& info) {
   const OperationFactory factory = FindFactory(info.node.operation());
   if (factory == nullptr) {
     return absl::InvalidArgumentError(

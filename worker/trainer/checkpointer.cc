@@ -97,8 +97,8 @@ absl::StatusOr<v1::Manifest> MakeManifest(const v1::TrainerTask& task,
           "the ranks of a tensor-parallel group have different programs");
     }
     for (int i = 0; i < other.parameters_size(); ++i) {
-      for (v1::IntervalList& list : *other.mutable_parameters(i)
-                                         ->mutable_ranks())
+      for (v1::IntervalList& list :
+           *other.mutable_parameters(i)->mutable_ranks())
         manifest.mutable_parameters(i)->add_ranks()->Swap(&list);
     }
   }
@@ -107,10 +107,7 @@ absl::StatusOr<v1::Manifest> MakeManifest(const v1::TrainerTask& task,
 
 Checkpointer::Checkpointer(const v1::TrainerTask& task, TrainerHost& host,
                            zero::FlatState& state, v1::Manifest manifest)
-    : task_(task),
-      host_(host),
-      state_(state),
-      manifest_(std::move(manifest)) {}
+    : task_(task), host_(host), state_(state), manifest_(std::move(manifest)) {}
 
 Checkpointer::~Checkpointer() {
   if (thread_.joinable()) thread_.join();
@@ -165,8 +162,8 @@ absl::Status Checkpointer::Finish() {
   return status_;
 }
 
-absl::Status Checkpointer::Write(
-    const Position& position, const std::vector<checkpoint::Piece>& pieces) {
+absl::Status Checkpointer::Write(const Position& position,
+                                 const std::vector<checkpoint::Piece>& pieces) {
   const std::string what =
       absl::StrCat("saving the checkpoint of step ", position.step);
   absl::StatusOr<v1::BeginCheckpointResponse> begun =
@@ -200,9 +197,9 @@ absl::Status Checkpointer::Commit(const Position& position,
     AUTOTP_ASSIGN_OR_RETURN(answer, host_.ReportPart(report));
     if (answer.complete()) break;
     if (absl::Now() > deadline) {
-      return absl::DeadlineExceededError(absl::StrCat(
-          "some ranks' parts were not written in ",
-          absl::FormatDuration(kPartsDeadline)));
+      return absl::DeadlineExceededError(
+          absl::StrCat("some ranks' parts were not written in ",
+                       absl::FormatDuration(kPartsDeadline)));
     }
     absl::SleepFor(pause);
     pause = std::min(2 * pause, kLongestPause);

@@ -22,9 +22,9 @@ absl::StatusOr<Position> LoadWeights(const v1::TrainerTask& task,
   std::vector<float> values;
   for (int i = 0; i < task.program().parameters_size(); ++i) {
     values.resize(static_cast<size_t>(sizes[i]));
-    AUTOTP_RETURN_IF_ERROR(WithReason(
-        loader.Load(task.program().parameters(i), values.data()),
-        v1::FAILURE_REASON_MODEL));
+    AUTOTP_RETURN_IF_ERROR(
+        WithReason(loader.Load(task.program().parameters(i), values.data()),
+                   v1::FAILURE_REASON_MODEL));
     state.SetParameter(i, values.data());
   }
   return Position{};
@@ -40,22 +40,21 @@ absl::StatusOr<Position> Restore(const v1::TrainerTask& task,
   for (int i = 0; i < task.program().parameters_size(); ++i) {
     const v1::Parameter& parameter = task.program().parameters(i);
     values.resize(static_cast<size_t>(sizes[i]));
-    AUTOTP_RETURN_IF_ERROR(reader->Read(
-        parameter.name(), checkpoint::kWeight, checkpoint::SliceOf(parameter),
-        {0, sizes[i]}, values.data()));
+    AUTOTP_RETURN_IF_ERROR(reader->Read(parameter.name(), checkpoint::kWeight,
+                                        checkpoint::SliceOf(parameter),
+                                        {0, sizes[i]}, values.data()));
     state.SetParameter(i, values.data());
   }
   for (const zero::OwnedPiece& piece : state.UpdatedPieces()) {
-    const v1::Parameter& parameter =
-        task.program().parameters(piece.parameter);
+    const v1::Parameter& parameter = task.program().parameters(piece.parameter);
     const checkpoint::Slice slice = checkpoint::SliceOf(parameter);
     const checkpoint::Range range{piece.range.begin, piece.range.end};
     AUTOTP_RETURN_IF_ERROR(reader->Read(parameter.name(),
-                                        checkpoint::kFirstMoment, slice,
-                                        range, piece.exp_avg));
+                                        checkpoint::kFirstMoment, slice, range,
+                                        piece.exp_avg));
     AUTOTP_RETURN_IF_ERROR(reader->Read(parameter.name(),
-                                        checkpoint::kSecondMoment, slice,
-                                        range, piece.exp_avg_sq));
+                                        checkpoint::kSecondMoment, slice, range,
+                                        piece.exp_avg_sq));
   }
   const v1::Manifest& manifest = reader->manifest();
   return Position{manifest.step(), manifest.tokens(),

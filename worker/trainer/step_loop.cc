@@ -40,8 +40,8 @@ class StepLoop {
   }
 
   absl::StatusOr<TrainResult> Run() {
-    AUTOTP_RETURN_IF_ERROR(WithReason(data::CheckSampler(sampler_),
-                                      v1::FAILURE_REASON_DATA));
+    AUTOTP_RETURN_IF_ERROR(
+        WithReason(data::CheckSampler(sampler_), v1::FAILURE_REASON_DATA));
     TrainResult result;
     while (position_.step < task_.max_steps() && !result.stopped_early) {
       AUTOTP_ASSIGN_OR_RETURN(const Agreement agreement, RunStep());
@@ -75,8 +75,7 @@ class StepLoop {
         config_.optimizer(), step, rate,
         optimizer::ClipFactor(agreement.norm, config_.gradient_clipping()))));
 
-    const int64_t tokens =
-        config_.train_batch_size() * task_.sequence_length();
+    const int64_t tokens = config_.train_batch_size() * task_.sequence_length();
     position_.step = step;
     position_.tokens += tokens;
     position_.sequences_consumed += config_.train_batch_size();
@@ -95,18 +94,15 @@ class StepLoop {
 
   absl::StatusOr<float> RunMicroStep(int64_t micro) {
     absl::StatusOr<data::Batch> batch = data::ReadBatch(
-        parts_.dataset,
-        data::MicroBatch(sampler_, position_.sequences_consumed, micro,
-                         parts_.groups.data->rank()));
-    if (!batch.ok())
-      return WithReason(batch.status(), v1::FAILURE_REASON_DATA);
+        parts_.dataset, data::MicroBatch(sampler_, position_.sequences_consumed,
+                                         micro, parts_.groups.data->rank()));
+    if (!batch.ok()) return WithReason(batch.status(), v1::FAILURE_REASON_DATA);
     const double factor =
         1.0 / static_cast<double>(config_.accumulation_steps() * data_size_);
     parts_.state.BeginMicroStep();
-    const int64_t* inputs[] = {batch->input_ids.data(),
-                               batch->labels.data()};
-    AUTOTP_ASSIGN_OR_RETURN(
-        const float loss, parts_.program.Run(inputs, factor, parts_.state));
+    const int64_t* inputs[] = {batch->input_ids.data(), batch->labels.data()};
+    AUTOTP_ASSIGN_OR_RETURN(const float loss,
+                            parts_.program.Run(inputs, factor, parts_.state));
     AUTOTP_RETURN_IF_ERROR(parts_.state.FinishMicroStep());
     return loss;
   }
@@ -117,18 +113,18 @@ class StepLoop {
     double most[] = {wishes.stop_after_step ? 1.0 : 0.0,
                      static_cast<double>(wishes.checkpoint_request)};
     collective::Communicator& world = *parts_.groups.world;
-    AUTOTP_RETURN_IF_ERROR(Annotate(
-        world
-            .AllReduce({sums, 2, collective::ElementType::kFloat64},
-                       collective::Reduction::kSum)
-            ->Wait(),
-        "sum of losses"));
-    AUTOTP_RETURN_IF_ERROR(Annotate(
-        world
-            .AllReduce({most, 2, collective::ElementType::kFloat64},
-                       collective::Reduction::kMax)
-            ->Wait(),
-        "exchange of wishes"));
+    AUTOTP_RETURN_IF_ERROR(
+        Annotate(world
+                     .AllReduce({sums, 2, collective::ElementType::kFloat64},
+                                collective::Reduction::kSum)
+                     ->Wait(),
+                 "sum of losses"));
+    AUTOTP_RETURN_IF_ERROR(
+        Annotate(world
+                     .AllReduce({most, 2, collective::ElementType::kFloat64},
+                                collective::Reduction::kMax)
+                     ->Wait(),
+                 "exchange of wishes"));
     Agreement agreement;
     agreement.loss = sums[0] / world.size();
     agreement.norm = std::sqrt(sums[1]);
@@ -157,9 +153,9 @@ class StepLoop {
     const bool due = every > 0 && position_.step % every == 0;
     served_request_ = agreement.checkpoint_request;
     if (!last && !asked && !due) return absl::OkStatus();
-    return parts_.checkpointer.Save(position_,
-                                    last ? Checkpointer::Source::kLive
-                                         : Checkpointer::Source::kCopy);
+    return parts_.checkpointer.Save(
+        position_,
+        last ? Checkpointer::Source::kLive : Checkpointer::Source::kCopy);
   }
 
   const LoopParts& parts_;

@@ -34,8 +34,7 @@ struct LoopParts {
 // Runs from `position` to the task's last step or to the step at which a stop
 // was wished; the last thing it does is to save there. Errors carry a
 // FailureReason where it is known.
-absl::StatusOr<TrainResult> RunSteps(const LoopParts& parts,
-                                     Position position);
+absl::StatusOr<TrainResult> RunSteps(const LoopParts& parts, Position position);
 
 }  // namespace autotp::trainer
 

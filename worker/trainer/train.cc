@@ -31,12 +31,12 @@ void KeepFreedMemory() {
 
 absl::Status CheckTask(const v1::TrainerTask& task) {
   if (task.tensor_parallel_size() < 1 || task.world_size() < 1 ||
-      task.world_size() % task.tensor_parallel_size() != 0 ||
-      task.rank() < 0 || task.rank() >= task.world_size()) {
-    return absl::InvalidArgumentError(absl::StrCat(
-        "rank ", task.rank(), " of ", task.world_size(),
-        " with tensor-parallel size ", task.tensor_parallel_size(),
-        " is no layout"));
+      task.world_size() % task.tensor_parallel_size() != 0 || task.rank() < 0 ||
+      task.rank() >= task.world_size()) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("rank ", task.rank(), " of ", task.world_size(),
+                     " with tensor-parallel size ", task.tensor_parallel_size(),
+                     " is no layout"));
   }
   if (task.program().inputs_size() != 2) {
     return absl::InvalidArgumentError(
@@ -53,11 +53,10 @@ absl::Status Export(const v1::TrainerTask& task,
                     const std::string& manifest_path, TrainResult& result) {
   if (task.rank() != 0 || result.stopped_early || task.export_().path().empty())
     return absl::OkStatus();
-  AUTOTP_RETURN_IF_ERROR(
-      WithReason(Annotate(checkpoint::ExportModel(manifest_path,
-                                                  task.export_()),
-                          "exporting the model"),
-                 v1::FAILURE_REASON_STORAGE));
+  AUTOTP_RETURN_IF_ERROR(WithReason(
+      Annotate(checkpoint::ExportModel(manifest_path, task.export_()),
+               "exporting the model"),
+      v1::FAILURE_REASON_STORAGE));
   result.model_path = task.export_().path();
   return absl::OkStatus();
 }
@@ -66,10 +65,9 @@ absl::StatusOr<TrainResult> TrainInGroups(const v1::TrainerTask& task,
                                           TrainerHost& host, Groups& groups,
                                           const data::Dataset& dataset) {
   runtime::CompileOptions options;
-  options.compute_type =
-      task.config().compute_dtype() == v1::DATA_TYPE_BFLOAT16
-          ? runtime::ComputeType::kBFloat16
-          : runtime::ComputeType::kFloat32;
+  options.compute_type = task.config().compute_dtype() == v1::DATA_TYPE_BFLOAT16
+                             ? runtime::ComputeType::kBFloat16
+                             : runtime::ComputeType::kFloat32;
   options.tensor_group = groups.tensor_or_null();
   AUTOTP_ASSIGN_OR_RETURN(
       const std::unique_ptr<runtime::LocalProgram> program,

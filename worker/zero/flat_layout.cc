@@ -33,8 +33,7 @@ FlatLayout::FlatLayout(std::vector<FlatParameter> parameters, int shards,
   }
 }
 
-void FlatLayout::Append(int parameter, int64_t bucket_elements,
-                        bool partial) {
+void FlatLayout::Append(int parameter, int64_t bucket_elements, bool partial) {
   const int64_t size = parameters_[parameter].elements;
   const bool open = !buckets_.empty() && buckets_.back().range.end < 0;
   if (open) {

@@ -18,7 +18,7 @@ using collective::Reduction;
 // A bucket is at most this large whatever the configuration says: buckets are
 // what lives between backward and shard, and what overlaps.
 constexpr int64_t kLargestBucket = 4 << 20;
-constexpr int64_t kGrain = 32 << 10;   // elements worth a thread
+constexpr int64_t kGrain = 32 << 10;      // elements worth a thread
 constexpr int64_t kNormPiece = 64 << 10;  // elements summed as one
 
 int SizeOf(const collective::Communicator* group) {
@@ -66,8 +66,8 @@ absl::Status FlatState::Allocate() {
   const int64_t updated = stage_ == 0 ? whole : shard;
   const int64_t float_size = sizeof(float);
   AUTOTP_ASSIGN_OR_RETURN(
-      weights_, HostMemory::Allocate(
-                    whole * (options_.bfloat16 ? 2 : float_size)));
+      weights_,
+      HostMemory::Allocate(whole * (options_.bfloat16 ? 2 : float_size)));
   if (options_.bfloat16) {
     AUTOTP_ASSIGN_OR_RETURN(masters_,
                             HostMemory::Allocate(updated * float_size));
@@ -75,8 +75,7 @@ absl::Status FlatState::Allocate() {
   AUTOTP_ASSIGN_OR_RETURN(
       gradients_,
       HostMemory::Allocate((stage_ == 2 ? shard : whole) * float_size));
-  AUTOTP_ASSIGN_OR_RETURN(exp_avg_,
-                          HostMemory::Allocate(updated * float_size));
+  AUTOTP_ASSIGN_OR_RETURN(exp_avg_, HostMemory::Allocate(updated * float_size));
   AUTOTP_ASSIGN_OR_RETURN(exp_avg_sq_,
                           HostMemory::Allocate(updated * float_size));
   const size_t buckets = layout_.buckets().size();
@@ -135,8 +134,7 @@ void FlatState::SetParameter(int parameter, const float* values) {
 
 void* FlatState::Weight(int parameter) {
   const int64_t begin = layout_.parameter(parameter).begin;
-  if (options_.bfloat16)
-    return static_cast<uint16_t*>(weights_.data()) + begin;
+  if (options_.bfloat16) return static_cast<uint16_t*>(weights_.data()) + begin;
   return weights_.floats() + begin;
 }
 
@@ -172,8 +170,7 @@ runtime::GradientSlot FlatState::Gradient(int parameter) {
       memory = *std::move(fresh);
     }
   }
-  return {memory.floats() + place.begin -
-              layout_.buckets()[index].range.begin,
+  return {memory.floats() + place.begin - layout_.buckets()[index].range.begin,
           add};
 }
 
@@ -232,9 +229,7 @@ absl::Status FlatState::FinishReduction() {
   return absl::OkStatus();
 }
 
-absl::Status FlatState::FinishMicroStep() {
-  return FinishReduction();
-}
+absl::Status FlatState::FinishMicroStep() { return FinishReduction(); }
 
 absl::Status FlatState::ReduceGradients() {
   if (data_size_ > 1 && stage_ != 2) {
@@ -243,13 +238,11 @@ absl::Status FlatState::ReduceGradients() {
       const Buffer whole = Floats(data, bucket.range.size());
       const int64_t part = bucket.range.size() / data_size_;
       std::unique_ptr<collective::Work> work =
-          stage_ == 0
-              ? options_.data_group->AllReduce(whole, Reduction::kSum)
-              : options_.data_group->ReduceScatter(
-                    whole, Floats(data + data_rank_ * part, part),
-                    Reduction::kSum);
-      AUTOTP_RETURN_IF_ERROR(
-          Annotate(work->Wait(), "reduction of gradients"));
+          stage_ == 0 ? options_.data_group->AllReduce(whole, Reduction::kSum)
+                      : options_.data_group->ReduceScatter(
+                            whole, Floats(data + data_rank_ * part, part),
+                            Reduction::kSum);
+      AUTOTP_RETURN_IF_ERROR(Annotate(work->Wait(), "reduction of gradients"));
     }
   }
   return SumOverTensorGroup();
@@ -303,14 +296,12 @@ void FlatState::UpdateBucket(const Bucket& bucket,
   float* masters = Master(own.begin, bucket);
   float* exp_avg = exp_avg_.floats() + state;
   float* exp_avg_sq = exp_avg_sq_.floats() + state;
-  uint16_t* rounded =
-      options_.bfloat16
-          ? static_cast<uint16_t*>(weights_.data()) + own.begin
-          : nullptr;
+  uint16_t* rounded = options_.bfloat16
+                          ? static_cast<uint16_t*>(weights_.data()) + own.begin
+                          : nullptr;
   For(own.size(), kGrain, [&](int64_t begin, int64_t end) {
-    optimizer::UpdateAdam(step, end - begin, gradients + begin,
-                          masters + begin, exp_avg + begin,
-                          exp_avg_sq + begin);
+    optimizer::UpdateAdam(step, end - begin, gradients + begin, masters + begin,
+                          exp_avg + begin, exp_avg_sq + begin);
     if (rounded != nullptr)
       RoundToBFloat16(masters + begin, end - begin, rounded + begin);
   });
@@ -331,8 +322,7 @@ absl::Status FlatState::PublishWeights() {
     const int64_t part = bucket.range.size() / data_size_;
     const Buffer own{whole + data_rank_ * part * size, part, type};
     AUTOTP_RETURN_IF_ERROR(Annotate(
-        options_.data_group
-            ->AllGather(own, {whole, bucket.range.size(), type})
+        options_.data_group->AllGather(own, {whole, bucket.range.size(), type})
             ->Wait(),
         "all-gather of weights"));
   }

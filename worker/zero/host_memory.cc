@@ -15,9 +15,8 @@ constexpr int64_t kHugePage = 2 << 20;
 absl::StatusOr<HostMemory> HostMemory::Allocate(int64_t bytes) {
   HostMemory memory;
   if (bytes <= 0) return memory;
-  void* data = mmap(nullptr, static_cast<size_t>(bytes),
-                    PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1,
-                    0);
+  void* data = mmap(nullptr, static_cast<size_t>(bytes), PROT_READ | PROT_WRITE,
+                    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   if (data == MAP_FAILED) {
     return absl::ResourceExhaustedError(
         absl::StrCat("cannot allocate ", bytes,
@@ -25,8 +24,8 @@ absl::StatusOr<HostMemory> HostMemory::Allocate(int64_t bytes) {
                      "higher ZeRO stage"));
   }
   // A wish: small pages do as well, only slower.
-  if (bytes >= kHugePage) madvise(data, static_cast<size_t>(bytes),
-                                  MADV_HUGEPAGE);
+  if (bytes >= kHugePage)
+    madvise(data, static_cast<size_t>(bytes), MADV_HUGEPAGE);
   memory.data_ = data;
   memory.bytes_ = bytes;
   return memory;

@@ -21,9 +21,8 @@ void RowMaximum(const float* logits, int64_t rows, int64_t columns,
 }
 
 AUTOTP_CLONES
-void Exponentiate(float* logits, const int64_t* targets,
-                  const float* maximum, int64_t rows, int64_t columns,
-                  float* sum, float* target) {
+void Exponentiate(float* logits, const int64_t* targets, const float* maximum,
+                  int64_t rows, int64_t columns, float* sum, float* target) {
   for (int64_t row = 0; row < rows; ++row) {
     float* values = logits + row * columns;
     sum[row] = 1.0f;

@@ -28,9 +28,8 @@ void RowMaximum(const float* logits, int64_t rows, int64_t columns,
 // logits become exp(logits - maximum); sum is theirs over the row, target the
 // target's logit less the maximum, 0 where it lies elsewhere. Ignored rows
 // stay as they are, with sum 1 and target 0.
-void Exponentiate(float* logits, const int64_t* targets,
-                  const float* maximum, int64_t rows, int64_t columns,
-                  float* sum, float* target);
+void Exponentiate(float* logits, const int64_t* targets, const float* maximum,
+                  int64_t rows, int64_t columns, float* sum, float* target);
 
 // What Exponentiate left becomes factor * (softmax - one_hot(target)); 0 in
 // ignored rows.

@@ -25,8 +25,8 @@ inline float Exponential(float x) {
   p = p * r + 5.0000001201e-1f;
   p = p * (r * r) + r + 1.0f;
   // The rounded integer stands in the low bits of `shifted`.
-  const int32_t exponent =
-      (std::bit_cast<int32_t>(shifted) - 0x4b400000 + 127) << 23;
+  const int32_t exponent = (std::bit_cast<int32_t>(shifted) - 0x4b400000 + 127)
+                           << 23;
   return p * std::bit_cast<float>(exponent);
 }
 

@@ -9,8 +9,7 @@ AUTOTP_CLONES
 void GatedSiluForward(const float* gate, const float* up, int64_t count,
                       float* y) {
 #pragma omp simd
-  for (int64_t i = 0; i < count; ++i)
-    y[i] = gate[i] * Sigmoid(gate[i]) * up[i];
+  for (int64_t i = 0; i < count; ++i) y[i] = gate[i] * Sigmoid(gate[i]) * up[i];
 }
 
 AUTOTP_CLONES

@@ -39,8 +39,8 @@ void RmsNormBackward(const float* dy, const float* x, const float* weight,
       dot += g[i] * weight[i] * in[i];
       dweight[i] += g[i] * in[i] * inverse;
     }
-    const float pull = dot * inverse * inverse * inverse /
-                       static_cast<float>(columns);
+    const float pull =
+        dot * inverse * inverse * inverse / static_cast<float>(columns);
     if (add) {
 #pragma omp simd
       for (int64_t i = 0; i < columns; ++i)

@@ -29,16 +29,14 @@ inline void RotateRow(const float* x, const float* cos, const float* sin,
 AUTOTP_CLONES
 void Rotate(const float* x, const HeadStrides& x_strides, const float* cos,
             const float* sin, const RotaryShape& shape, int64_t begin,
-            int64_t end, bool inverse, float* y,
-            const HeadStrides& y_strides) {
+            int64_t end, bool inverse, float* y, const HeadStrides& y_strides) {
   const int64_t half = shape.width / 2;
   for (int64_t row = begin; row < end; ++row) {
     const int64_t batch = row / shape.tokens;
     const int64_t token = row % shape.tokens;
     const float* c = cos + token * shape.width;
     const float* s = sin + token * shape.width;
-    const float* in =
-        x + batch * x_strides.batch + token * x_strides.token;
+    const float* in = x + batch * x_strides.batch + token * x_strides.token;
     float* out = y + batch * y_strides.batch + token * y_strides.token;
     for (int64_t head = 0; head < shape.heads; ++head) {
       if (inverse) {

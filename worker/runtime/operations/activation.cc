@@ -36,8 +36,7 @@ at::Tensor Apply(Kind kind, const at::Tensor& x) {
   return x;
 }
 
-at::Tensor Differentiate(Kind kind, const at::Tensor& dy,
-                         const at::Tensor& x) {
+at::Tensor Differentiate(Kind kind, const at::Tensor& dy, const at::Tensor& x) {
   switch (kind) {
     case Kind::kSilu:
       return at::silu_backward(dy, x);
@@ -103,8 +102,7 @@ class GatedActivation final : public Operation {
     const float* u = up.const_data_ptr<float>();
     float* out = y.mutable_data_ptr<float>();
     ParallelFor(gate.numel(), kGrain, [&](int64_t begin, int64_t end) {
-      kernel::GatedSiluForward(g + begin, u + begin, end - begin,
-                               out + begin);
+      kernel::GatedSiluForward(g + begin, u + begin, end - begin, out + begin);
     });
     context.Give(0, std::move(y));
     return absl::OkStatus();
@@ -119,8 +117,8 @@ class GatedActivation final : public Operation {
       float* g = gate.mutable_data_ptr<float>();
       float* u = up.mutable_data_ptr<float>();
       ParallelFor(gate.numel(), kGrain, [&](int64_t begin, int64_t end) {
-        kernel::GatedSiluBackward(d + begin, g + begin, u + begin,
-                                  end - begin, g + begin, u + begin);
+        kernel::GatedSiluBackward(d + begin, g + begin, u + begin, end - begin,
+                                  g + begin, u + begin);
       });
     } else {
       const at::Tensor activated = Apply(kind_, gate);

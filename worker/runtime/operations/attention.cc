@@ -43,8 +43,7 @@ class Attention final : public Operation {
       mask_ = MakeMask(tokens);
     at::Tensor y;
     std::tie(y, log_sum_) = at::_scaled_dot_product_flash_attention_for_cpu(
-        ToFloat(q_), Keys(k_), Keys(v_), 0.0, !mask_.defined(), Mask(),
-        scale_);
+        ToFloat(q_), Keys(k_), Keys(v_), 0.0, !mask_.defined(), Mask(), scale_);
     y_ = y;
     context.Give(0, std::move(y));
     return absl::OkStatus();

@@ -127,8 +127,8 @@ class AllGather final : public Operation {
     whole_shape[dim_] = size_;
     at::Tensor whole = at::empty(whole_shape, part.options());
     for (size_t rank = 0; rank < ranks_.size(); ++rank) {
-      const at::Tensor from = received.select(0, static_cast<int64_t>(rank))
-                                  .transpose(0, dim_);
+      const at::Tensor from =
+          received.select(0, static_cast<int64_t>(rank)).transpose(0, dim_);
       PutRanges(from, dim_, ranks_[rank], whole);
     }
     context.Give(0, std::move(whole));
@@ -245,9 +245,8 @@ OperationOr MakeTake(const NodeInfo& info) {
   AUTOTP_ASSIGN_OR_RETURN(const std::vector<int64_t> numbers,
                           attributes.Integers("intervals"));
   size_t at = 0;
-  AUTOTP_ASSIGN_OR_RETURN(
-      std::vector<Range> ranges,
-      ReadRanges(numbers, numbers.size() / 2, at, size));
+  AUTOTP_ASSIGN_OR_RETURN(std::vector<Range> ranges,
+                          ReadRanges(numbers, numbers.size() / 2, at, size));
   return std::make_unique<Take>(dim, size, std::move(ranges));
 }
 

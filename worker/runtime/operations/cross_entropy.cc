@@ -36,8 +36,8 @@ class CrossEntropy final : public Operation {
     factor_ = is_loss_ ? context.gradient_factor() : 1.0;
     const double mean = counted > 0 ? 1.0 / static_cast<double>(counted) : 0.0;
     AUTOTP_ASSIGN_OR_RETURN(
-        const double sum, SumAndDifferentiate(
-                              logits, static_cast<float>(factor_ * mean)));
+        const double sum,
+        SumAndDifferentiate(logits, static_cast<float>(factor_ * mean)));
     at::Tensor loss = at::empty({}, at::kFloat);
     *loss.mutable_data_ptr<float>() = static_cast<float>(sum * mean);
     gradient_ = std::move(logits);
@@ -67,15 +67,14 @@ class CrossEntropy final : public Operation {
       if (target == kIgnoredLabel) continue;
       ++counted;
       const int64_t local = target - begin_;
-      targets_[row] = local >= 0 && local < columns_ ? local
-                                                     : kernel::kElsewhere;
+      targets_[row] =
+          local >= 0 && local < columns_ ? local : kernel::kElsewhere;
     }
     return counted;
   }
 
   // The sum of the rows' losses; logits become factor * its gradient.
-  absl::StatusOr<double> SumAndDifferentiate(at::Tensor& logits,
-                                             float factor) {
+  absl::StatusOr<double> SumAndDifferentiate(at::Tensor& logits, float factor) {
     float* values = logits.mutable_data_ptr<float>();
     const int64_t grain = 1 + 16384 / std::max<int64_t>(1, columns_);
     std::vector<float> maximum(rows_);
@@ -133,8 +132,7 @@ OperationOr MakeCrossEntropy(const NodeInfo& info) {
   const Attributes attributes(info.node);
   AUTOTP_ASSIGN_OR_RETURN(const int64_t begin,
                           attributes.Integer("row_begin", 0));
-  AUTOTP_ASSIGN_OR_RETURN(const int64_t end,
-                          attributes.Integer("row_end", -1));
+  AUTOTP_ASSIGN_OR_RETURN(const int64_t end, attributes.Integer("row_end", -1));
   return std::make_unique<CrossEntropy>(begin, end, info.produces_loss,
                                         info.tensor_group);
 }

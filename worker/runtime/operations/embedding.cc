@@ -24,7 +24,8 @@ class Embedding final : public Operation {
       return absl::OkStatus();
     }
     at::Tensor local = ids_.sub(begin_);
-    const at::Tensor elsewhere = local.lt(0).logical_or_(local.ge(end_ - begin_));
+    const at::Tensor elsewhere =
+        local.lt(0).logical_or_(local.ge(end_ - begin_));
     if (end_ == begin_) {
       auto shape = ids_.sizes().vec();
       shape.push_back(weight.size(1));
@@ -80,8 +81,7 @@ OperationOr MakeEmbedding(const NodeInfo& info) {
                           attributes.Integer("padding_idx", -1));
   AUTOTP_ASSIGN_OR_RETURN(const int64_t begin,
                           attributes.Integer("row_begin", 0));
-  AUTOTP_ASSIGN_OR_RETURN(const int64_t end,
-                          attributes.Integer("row_end", -1));
+  AUTOTP_ASSIGN_OR_RETURN(const int64_t end, attributes.Integer("row_end", -1));
   return std::make_unique<Embedding>(padding, begin, end);
 }
 

@@ -29,8 +29,8 @@ class Linear final : public Operation {
     weight_ = context.Input(1);
     const at::Tensor weight = ToFloat(weight_).t();
     const at::Tensor bias = context.FloatInput(2);
-    at::Tensor y = bias.defined() ? at::addmm(bias, x, weight)
-                                  : at::mm(x, weight);
+    at::Tensor y =
+        bias.defined() ? at::addmm(bias, x, weight) : at::mm(x, weight);
     auto shape = x_.sizes().vec();
     shape.back() = y.size(1);
     // What the weight's gradient reads again, if it had to be copied.

@@ -40,8 +40,7 @@ class RmsNorm final : public Operation {
     ParallelFor(rows, 1 + 8192 / std::max<int64_t>(1, columns),
                 [&](int64_t begin, int64_t end) {
                   kernel::RmsNormForward(in + begin * columns, w, end - begin,
-                                         columns,
-                                         static_cast<float>(epsilon_),
+                                         columns, static_cast<float>(epsilon_),
                                          out + begin * columns,
                                          inverse + begin);
                 });
@@ -100,9 +99,9 @@ class LayerNorm final : public Operation {
     weight_ = context.Input(1);
     bias_ = context.Input(2);
     at::Tensor y;
-    std::tie(y, mean_, inverse_) = at::native_layer_norm(
-        ToFloat(x_), {x_.size(-1)}, ToFloat(weight_), context.FloatInput(2),
-        epsilon_);
+    std::tie(y, mean_, inverse_) =
+        at::native_layer_norm(ToFloat(x_), {x_.size(-1)}, ToFloat(weight_),
+                              context.FloatInput(2), epsilon_);
     context.Give(0, std::move(y));
     return absl::OkStatus();
   }

@@ -72,10 +72,10 @@ class Rotary final : public Operation {
     const at::Tensor dy = WithDenseRows(context.FloatGradient(0));
     if (context.Needs(0)) {
       // [B,T,H,D] in memory: the layout that the linear before it reads.
-      at::Tensor dx = at::empty({dy.size(0), dy.size(2), dy.size(1),
-                                 dy.size(3)},
-                                dy.options())
-                          .transpose(1, 2);
+      at::Tensor dx =
+          at::empty({dy.size(0), dy.size(2), dy.size(1), dy.size(3)},
+                    dy.options())
+              .transpose(1, 2);
       Turn(dy, true, dx);
       context.Add(0, std::move(dx));
     }

@@ -76,9 +76,10 @@ TEST_P(StateStoreTest, CommittedRowsOutliveTheStore) {
   const std::string binary("a\0b\xff", 4);
   {
     auto store = Open();
-    ASSERT_TRUE(store->Commit({{Table::kEvents, "jobs/a/2", "late"},
-                               {Table::kJobs, "jobs/a", binary},
-                               {Table::kJobs, "jobs/b", ""}})
+    ASSERT_TRUE(store
+                    ->Commit({{Table::kEvents, "jobs/a/2", "late"},
+                              {Table::kJobs, "jobs/a", binary},
+                              {Table::kJobs, "jobs/b", ""}})
                     .ok());
   }
   const std::vector<Row> rows = Rows(*Open());
@@ -91,13 +92,15 @@ TEST_P(StateStoreTest, CommittedRowsOutliveTheStore) {
 
 TEST_P(StateStoreTest, LaterWritesWinAndErasedRowsAreGone) {
   auto store = Open();
-  ASSERT_TRUE(store->Commit({{Table::kJobs, "a", "1"},
-                             {Table::kJobs, "a", "2"},
-                             {Table::kJobs, "b", "1"},
-                             {Table::kPlans, "b", "plan"}})
+  ASSERT_TRUE(store
+                  ->Commit({{Table::kJobs, "a", "1"},
+                            {Table::kJobs, "a", "2"},
+                            {Table::kJobs, "b", "1"},
+                            {Table::kPlans, "b", "plan"}})
                   .ok());
-  ASSERT_TRUE(store->Commit({{Table::kJobs, "b", std::nullopt},
-                             {Table::kJobs, "never", std::nullopt}})
+  ASSERT_TRUE(store
+                  ->Commit({{Table::kJobs, "b", std::nullopt},
+                            {Table::kJobs, "never", std::nullopt}})
                   .ok());
   const std::vector<Row> rows = Rows(*store);
   ASSERT_THAT(rows, SizeIs(2));

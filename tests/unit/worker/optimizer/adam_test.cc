@@ -75,8 +75,7 @@ TEST(Adam, SplittingTheRangeChangesNoBit) {
   std::mt19937 random(kSeed);
   std::normal_distribution<float> normal;
   constexpr int kCount = 257;
-  std::vector<float> g(kCount), w1(kCount), m1(kCount, 0.1f),
-      v1(kCount, 0.2f);
+  std::vector<float> g(kCount), w1(kCount), m1(kCount, 0.1f), v1(kCount, 0.2f);
   for (int i = 0; i < kCount; ++i) {
     g[i] = normal(random);
     w1[i] = normal(random);

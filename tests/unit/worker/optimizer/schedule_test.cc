@@ -42,9 +42,9 @@ TEST(LearningRate, LogWarmup) {
   v1::ScheduleConfig schedule = Schedule(v1::ScheduleConfig::KIND_WARMUP,
                                          v1::ScheduleConfig::RAMP_LOG, 4);
   schedule.set_maximum(1);
-  ExpectRates(schedule, 9,
-              {0, 0, std::log(2) / std::log(4), std::log(3) / std::log(4), 1,
-               1});
+  ExpectRates(
+      schedule, 9,
+      {0, 0, std::log(2) / std::log(4), std::log(3) / std::log(4), 1, 1});
 }
 
 TEST(LearningRate, OneWarmupStepCountsAsTwo) {
@@ -55,9 +55,8 @@ TEST(LearningRate, OneWarmupStepCountsAsTwo) {
 }
 
 TEST(LearningRate, DecayEndsAtTheMinimum) {
-  v1::ScheduleConfig schedule =
-      Schedule(v1::ScheduleConfig::KIND_WARMUP_DECAY,
-               v1::ScheduleConfig::RAMP_LINEAR, 2);
+  v1::ScheduleConfig schedule = Schedule(v1::ScheduleConfig::KIND_WARMUP_DECAY,
+                                         v1::ScheduleConfig::RAMP_LINEAR, 2);
   schedule.set_minimum(0.1);
   schedule.set_maximum(1.1);
   schedule.set_total_steps(6);
@@ -66,9 +65,8 @@ TEST(LearningRate, DecayEndsAtTheMinimum) {
 }
 
 TEST(LearningRate, Cosine) {
-  v1::ScheduleConfig schedule =
-      Schedule(v1::ScheduleConfig::KIND_WARMUP_COSINE,
-               v1::ScheduleConfig::RAMP_LINEAR, 2);
+  v1::ScheduleConfig schedule = Schedule(v1::ScheduleConfig::KIND_WARMUP_COSINE,
+                                         v1::ScheduleConfig::RAMP_LINEAR, 2);
   schedule.set_total_steps(4);
   schedule.set_warmup_min_ratio(0.2);
   schedule.set_cosine_min_ratio(0.1);

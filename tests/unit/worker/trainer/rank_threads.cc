@@ -108,8 +108,7 @@ class Site {
   const int world_size_;
   std::map<std::string, int> memory_;
   absl::Mutex mutex_;
-  std::map<std::string, std::map<int, v1::Part>> parts_
-      ABSL_GUARDED_BY(mutex_);
+  std::map<std::string, std::map<int, v1::Part>> parts_ ABSL_GUARDED_BY(mutex_);
   std::vector<std::string> committed_ ABSL_GUARDED_BY(mutex_);
   std::vector<v1::StepMetrics> steps_ ABSL_GUARDED_BY(mutex_);
 };

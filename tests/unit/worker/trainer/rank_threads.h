@@ -15,8 +15,7 @@
 namespace autotp::testing {
 
 // One task per rank. INVALID_ARGUMENT with the planner's errors.
-absl::StatusOr<std::vector<v1::TrainerTask>> PlanTasks(
-    const v1::JobSpec& spec);
+absl::StatusOr<std::vector<v1::TrainerTask>> PlanTasks(const v1::JobSpec& spec);
 
 struct WorldOptions {
   std::string checkpoint_folder;

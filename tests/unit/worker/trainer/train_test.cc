@@ -55,8 +55,8 @@ TEST_P(LayoutTest, FollowsTheTrace) {
         << trace.steps[i].loss;
     EXPECT_LE(Relative(step.grad_norm(), trace.steps[i].grad_norm),
               c.norm_tolerance)
-        << "gradient norm of step " << step.step() << ": "
-        << step.grad_norm() << " for " << trace.steps[i].grad_norm;
+        << "gradient norm of step " << step.step() << ": " << step.grad_norm()
+        << " for " << trace.steps[i].grad_norm;
     EXPECT_DOUBLE_EQ(step.learning_rate(), trace.steps[i].learning_rate);
   }
   EXPECT_EQ(result.ranks[0]->model_path, folder / "out/model");
@@ -70,28 +70,33 @@ std::vector<LayoutCase> LayoutCases() {
     for (int stage : {0, 1, 2}) {
       if (dp == 1 && stage > 0) continue;
       for (int accumulation : {1, 2}) {
-        cases.push_back({"llama", {.tensor_parallel = tp,
-                                   .data_parallel = dp,
-                                   .zero_stage = stage,
-                                   .micro_batch = 8 / dp / accumulation}});
+        cases.push_back({"llama",
+                         {.tensor_parallel = tp,
+                          .data_parallel = dp,
+                          .zero_stage = stage,
+                          .micro_batch = 8 / dp / accumulation}});
       }
     }
   }
-  for (const char* model : {"llama3", "llama_bias", "mistral", "qwen2",
-                            "qwen3", "llama_masked"}) {
+  for (const char* model :
+       {"llama3", "llama_bias", "mistral", "qwen2", "qwen3", "llama_masked"}) {
     cases.push_back({model, {.micro_batch = 2}});
     if (std::string(model) == "llama_masked") continue;
-    cases.push_back({model, {.tensor_parallel = 2,
-                             .data_parallel = 2,
-                             .zero_stage = 2,
-                             .micro_batch = 2}});
+    cases.push_back({model,
+                     {.tensor_parallel = 2,
+                      .data_parallel = 2,
+                      .zero_stage = 2,
+                      .micro_batch = 2}});
   }
   for (const char* model : {"llama_bf16", "qwen3_bf16"}) {
     cases.push_back({model, {.micro_batch = 2}, 3e-3, 1e-2});
-    cases.push_back({model, {.tensor_parallel = 2,
-                             .data_parallel = 2,
-                             .zero_stage = 1,
-                             .micro_batch = 2}, 3e-3, 1e-2});
+    cases.push_back({model,
+                     {.tensor_parallel = 2,
+                      .data_parallel = 2,
+                      .zero_stage = 1,
+                      .micro_batch = 2},
+                     3e-3,
+                     1e-2});
   }
   return cases;
 }
@@ -102,8 +107,7 @@ class ResumeTest : public ::testing::TestWithParam<LayoutCase> {
  protected:
   std::vector<v1::TrainerTask> Tasks(const std::string& name) {
     const LayoutCase& c = GetParam();
-    v1::JobSpec spec =
-        TraceJob(LoadTrace(c.model), c.layout, folder_ / name);
+    v1::JobSpec spec = TraceJob(LoadTrace(c.model), c.layout, folder_ / name);
     absl::StatusOr<std::vector<v1::TrainerTask>> tasks = PlanTasks(spec);
     EXPECT_TRUE(tasks.ok()) << tasks.status();
     return tasks.ok() ? *std::move(tasks) : std::vector<v1::TrainerTask>{};
@@ -130,8 +134,7 @@ class ResumeTest : public ::testing::TestWithParam<LayoutCase> {
       const v1::StepMetrics& other = a.steps[step.step() - 1];
       EXPECT_GT(step.step(), from);
       EXPECT_EQ(step.loss(), other.loss()) << "step " << step.step();
-      EXPECT_EQ(step.grad_norm(), other.grad_norm())
-          << "step " << step.step();
+      EXPECT_EQ(step.grad_norm(), other.grad_norm()) << "step " << step.step();
     }
     EXPECT_EQ(Bytes(folder_ / (a_name + "/model/model.safetensors")),
               Bytes(folder_ / (b_name + "/model/model.safetensors")));
@@ -147,12 +150,11 @@ TEST_P(ResumeTest, StopsWhereOneRankSawTheWishAndGoesOn) {
 
   // Only the last rank sees the wish: all have to stop at the same step.
   const int last = static_cast<int>(tasks.size()) - 1;
-  const WorldResult first = Run(
-      tasks,
-      {.wishes = [last](int rank, int64_t step) -> trainer::Wishes {
-        return {.stop_after_step = rank == last && step >= 3};
-      }},
-      "first/c");
+  const WorldResult first =
+      Run(tasks, {.wishes = [last](int rank, int64_t step) -> trainer::Wishes {
+            return {.stop_after_step = rank == last && step >= 3};
+          }},
+          "first/c");
   ASSERT_EQ(first.committed.size(), 1u);
   for (const auto& rank : first.ranks) {
     EXPECT_TRUE(rank->stopped_early);
@@ -173,12 +175,11 @@ TEST_P(ResumeTest, SavesEveryFewStepsAndOnWishWithoutDisturbingTraining) {
   const WorldResult whole = Run(plain, {}, "plain/c");
   std::vector<v1::TrainerTask> tasks = Tasks("saved");
   for (v1::TrainerTask& task : tasks) task.set_checkpoint_every_steps(3);
-  const WorldResult saved = Run(
-      tasks,
-      {.wishes = [](int, int64_t step) -> trainer::Wishes {
-        return {.checkpoint_request = step >= 4 ? 1 : 0};
-      }},
-      "saved/c");
+  const WorldResult saved =
+      Run(tasks, {.wishes = [](int, int64_t step) -> trainer::Wishes {
+            return {.checkpoint_request = step >= 4 ? 1 : 0};
+          }},
+          "saved/c");
   // Steps 3 and 6, the wish at 4, the end at 8.
   ASSERT_EQ(saved.committed.size(), 4u);
   ExpectSameEnd(whole, "plain", saved, "saved", 0);
@@ -196,12 +197,10 @@ INSTANTIATE_TEST_SUITE_P(
     Layouts, ResumeTest,
     ::testing::Values(
         LayoutCase{"llama", {.micro_batch = 4}},
-        LayoutCase{"qwen3", {.tensor_parallel = 2,
-                             .data_parallel = 2,
-                             .zero_stage = 0}},
-        LayoutCase{"llama", {.tensor_parallel = 2,
-                             .data_parallel = 2,
-                             .zero_stage = 1}},
+        LayoutCase{"qwen3",
+                   {.tensor_parallel = 2, .data_parallel = 2, .zero_stage = 0}},
+        LayoutCase{"llama",
+                   {.tensor_parallel = 2, .data_parallel = 2, .zero_stage = 1}},
         LayoutCase{"llama_bf16", {.data_parallel = 2, .zero_stage = 2}}));
 
 TEST(Train, ResumesAtAnotherLayout) {
@@ -210,12 +209,11 @@ TEST(Train, ResumesAtAnotherLayout) {
   const auto tasks = [&](const Layout& layout) {
     return PlanTasks(TraceJob(trace, layout, folder / "out")).value();
   };
-  const WorldResult first =
-      RunWorld(tasks({.tensor_parallel = 2, .data_parallel = 2,
-                      .zero_stage = 2}),
-               {folder / "a", [](int, int64_t step) -> trainer::Wishes {
-                  return {.stop_after_step = step >= 4};
-                }});
+  const WorldResult first = RunWorld(
+      tasks({.tensor_parallel = 2, .data_parallel = 2, .zero_stage = 2}),
+      {folder / "a", [](int, int64_t step) -> trainer::Wishes {
+         return {.stop_after_step = step >= 4};
+       }});
   ASSERT_TRUE(first.FirstError().ok()) << first.FirstError();
   std::vector<v1::TrainerTask> again = tasks({.micro_batch = 2});
   again[0].set_resume_manifest(first.committed.at(0));
@@ -252,18 +250,17 @@ TEST(Train, MissingDataIsTheDatasFault) {
       PlanTasks(TraceJob(LoadTrace("llama"), {}, folder / "out")).value();
   tasks[0].mutable_data()->set_path(folder / "missing.bin");
   const WorldResult result = RunWorld(tasks, {folder / "c", {}});
-  EXPECT_EQ(trainer::ReasonOf(result.FirstError()),
-            v1::FAILURE_REASON_DATA);
+  EXPECT_EQ(trainer::ReasonOf(result.FirstError()), v1::FAILURE_REASON_DATA);
 }
 
-INSTANTIATE_TEST_SUITE_P(
-    Traces, LayoutTest, ::testing::ValuesIn(LayoutCases()),
-    [](const ::testing::TestParamInfo<LayoutCase>& param) {
-      const Layout& l = param.param.layout;
-      return absl::StrCat(param.param.model, "_tp", l.tensor_parallel, "_dp",
-                          l.data_parallel, "_zero", l.zero_stage, "_micro",
-                          l.micro_batch);
-    });
+INSTANTIATE_TEST_SUITE_P(Traces, LayoutTest, ::testing::ValuesIn(LayoutCases()),
+                         [](const ::testing::TestParamInfo<LayoutCase>& param) {
+                           const Layout& l = param.param.layout;
+                           return absl::StrCat(
+                               param.param.model, "_tp", l.tensor_parallel,
+                               "_dp", l.data_parallel, "_zero", l.zero_stage,
+                               "_micro", l.micro_batch);
+                         });
 
 }  // namespace
 }  // namespace autotp::testing
