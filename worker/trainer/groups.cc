@@ -45,6 +45,7 @@ absl::StatusOr<Groups> FormGroups(const v1::TrainerTask& task,
     if (place == nullptr) continue;
     collective::GroupOptions options;
     options.memory_descriptor = host.SharedMemory(group.key());
+    options.data_address = host.DataAddress();
     absl::StatusOr<std::unique_ptr<collective::Communicator>> made =
         collective::CreateCommunicator(group, task.rank(), host.keys(),
                                        options);
