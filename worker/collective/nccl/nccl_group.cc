@@ -56,7 +56,6 @@ NcclGroup::~NcclGroup() {
     changed_.SignalAll();
   }
   if (monitor_.joinable()) monitor_.join();
-  pending_.clear();
   if (stream_ != nullptr) device_->destroy_stream(stream_);
 }
 
