@@ -132,7 +132,7 @@ TEST_P(BadInputTest, IsOneClearMessageAndExitCode2) {
 
 INSTANTIATE_TEST_SUITE_P(Mistakes, BadInputTest,
                          ::testing::ValuesIn(Mistakes()),
-                         [](const auto& info) { return info.param.name; });
+                         [](const auto& tested) { return tested.param.name; });
 
 }  // namespace
 }  // namespace autotp::testing
