@@ -4,7 +4,7 @@ namespace autotp::agent {
 namespace {
 // An assignment holds the local program of each of its tasks.
 constexpr int kMessageBytesMax = 512 << 20;
-constexpr int kReconnectMilliseconds = 100;
+constexpr int kReconnectMilliseconds = 20;
 constexpr int kReconnectMillisecondsMax = 1'000;
 }  // namespace
 

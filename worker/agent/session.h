@@ -110,7 +110,7 @@ class Session {
   bool registered_ = false;
   bool ended_ = false;
   int64_t number_ = 0;  // +1 with every registration
-  Backoff register_backoff_{absl::Milliseconds(100), absl::Seconds(2)};
+  Backoff register_backoff_{absl::Milliseconds(20), absl::Seconds(1)};
   Backoff stream_backoff_{absl::Milliseconds(50), absl::Seconds(2)};
   absl::Duration heartbeat_interval_ = absl::Seconds(1);
   EventLoop::TimerId heartbeat_timer_;

@@ -116,8 +116,8 @@ void Supervisor::OnExited(const v1::TrainerExited& exited) {
 }
 
 void Supervisor::Apply(const v1::Assignment& assignment) {
-  spdlog::info("assignment {}: {} tasks, {} orders", assignment.generation(),
-               assignment.tasks_size(), assignment.orders_size());
+  spdlog::debug("assignment {}: {} tasks, {} orders", assignment.generation(),
+                assignment.tasks_size(), assignment.orders_size());
   desired_ = assignment;
   Reconcile();
 }
@@ -334,7 +334,7 @@ void Supervisor::OnEnd(Trainer& trainer, int exit_code, int signal,
           trainer.pid == 0
               ? absl::StrCat("rank ", trainer.rank, " did not start: ", how)
               : absl::StrCat("rank ", trainer.rank, " ended with ", how,
-                             " after step ", trainer.step));
+                             " after step ", StepOf(attempt)));
     }
     failure.set_worker(options_.worker);
     failure.set_rank(trainer.rank);
@@ -414,19 +414,24 @@ void Supervisor::DecideBlame(const AttemptKey& key) {
   v1::ReportTrainerRequest report;
   report.set_rank(failure->rank());
   report.set_state(v1::ReportTrainerRequest::STATE_FAILED);
-  report.set_step(found->second->trainers.at(failure->rank())->step);
+  report.set_step(StepOf(*found->second));
   *report.mutable_failure() = *failure;
   found->second->reporter->AddState(report);
+}
+
+int64_t Supervisor::StepOf(const Attempt& attempt) {
+  int64_t step = 0;
+  for (const auto& [rank, trainer] : attempt.trainers) {
+    step = std::max(step, trainer->step);
+  }
+  return step;
 }
 
 std::vector<v1::RunningTrainer> Supervisor::Running() const {
   std::vector<v1::RunningTrainer> running;
   for (const auto& [key, attempt] : attempts_) {
     const bool unsent = !attempt->reporter->drained();
-    int64_t step = 0;
-    for (const auto& [rank, trainer] : attempt->trainers) {
-      step = std::max(step, trainer->step);
-    }
+    const int64_t step = StepOf(*attempt);
     for (const auto& [rank, trainer] : attempt->trainers) {
       if (!trainer->live && !unsent) continue;
       v1::RunningTrainer& entry = running.emplace_back();

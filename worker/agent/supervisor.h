@@ -120,6 +120,8 @@ class Supervisor {
   void OnFailure(Attempt& attempt, v1::Failure failure);
   void BreakAttempt(Attempt& attempt, const std::string& why);
   void DecideBlame(const AttemptKey& key);
+  // The last step that is known: only rank 0 tells of its steps.
+  static int64_t StepOf(const Attempt& attempt);
   static bool IsDrained(const Attempt& attempt);
   void PumpLogs();
   // Forgets attempts that are over; later, since callers hold on to them.
