@@ -40,7 +40,7 @@ class Embedding final : public Operation {
   }
 
   absl::Status Backward(BackwardContext& context) override {
-    const at::Tensor ids = std::move(ids_);
+    const at::Tensor ids = std::exchange(ids_, at::Tensor()).contiguous();
     const at::Tensor gradient = context.FloatGradient(0).contiguous();
     if (!context.Needs(0)) return absl::OkStatus();
     Room room = context.MakeRoom(0);

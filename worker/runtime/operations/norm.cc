@@ -28,7 +28,7 @@ class RmsNorm final : public Operation {
     x_ = context.Input(0).contiguous();
     weight_ = context.Input(1);
     const at::Tensor x = ToFloat(x_);
-    const at::Tensor weight = ToFloat(weight_);
+    const at::Tensor weight = ToFloat(weight_).contiguous();
     const int64_t columns = x.size(-1);
     const int64_t rows = columns == 0 ? 0 : x.numel() / columns;
     at::Tensor y = at::empty_like(x);
@@ -51,7 +51,8 @@ class RmsNorm final : public Operation {
   absl::Status Backward(BackwardContext& context) override {
     const at::Tensor dy = context.FloatGradient(0).contiguous();
     const at::Tensor x = ToFloat(std::exchange(x_, at::Tensor()));
-    const at::Tensor weight = ToFloat(std::exchange(weight_, at::Tensor()));
+    const at::Tensor weight =
+        ToFloat(std::exchange(weight_, at::Tensor())).contiguous();
     const at::Tensor inverse = std::move(inverse_);
     const int64_t columns = x.size(-1);
     const int64_t rows = inverse.numel();
