@@ -34,9 +34,12 @@ function(autotp_cc_test)
     RUNTIME_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/tests)
   target_link_libraries(${ARG_NAME} PRIVATE ${ARG_DEPS} GTest::gmock
     GTest::gtest_main autotp::warnings)
-  gtest_discover_tests(${ARG_NAME} DISCOVERY_MODE PRE_TEST
+  # A list cannot be passed through gtest_discover_tests' properties: the
+  # environment is set by the launcher instead.
+  set_target_properties(${ARG_NAME} PROPERTIES CROSSCOMPILING_EMULATOR
+    "/usr/bin/env;AUTOTP_SOURCE_DIR=${PROJECT_SOURCE_DIR};AUTOTP_BIN_DIR=${PROJECT_BINARY_DIR}/bin")
+  gtest_discover_tests(${ARG_NAME} DISCOVERY_MODE PRE_TEST NO_PRETTY_VALUES
     PROPERTIES LABELS ${ARG_LABEL} TIMEOUT ${ARG_TIMEOUT}
-    ENVIRONMENT "AUTOTP_SOURCE_DIR=${PROJECT_SOURCE_DIR};AUTOTP_BIN_DIR=${PROJECT_BINARY_DIR}/bin"
     RUN_SERIAL ${ARG_SERIAL})
 endfunction()
 

@@ -90,8 +90,8 @@ double WeightExcess(const Trace& trace, const std::string& model_path,
         std::accumulate(tensor.shape.begin(), tensor.shape.end(), int64_t{1},
                         std::multiplies<>());
     std::vector<float> values(static_cast<size_t>(count));
-    const absl::Status read = (*file)->Read(
-        tensor.name, checkpoint::Slice{}, values.data());
+    const absl::Status read =
+        (*file)->Read(tensor.name, checkpoint::Slice{}, values.data());
     EXPECT_TRUE(read.ok()) << read;
     if (!read.ok()) return INFINITY;
     const double allowed = std::max(floor, 10 * tensor.noise_max_abs);
@@ -100,8 +100,7 @@ double WeightExcess(const Trace& trace, const std::string& model_path,
       const auto at =
           static_cast<size_t>(last * static_cast<double>(i) /
                               static_cast<double>(tensor.probe.size() - 1));
-      worst =
-          std::max(worst, std::abs(values[at] - tensor.probe[i]) / allowed);
+      worst = std::max(worst, std::abs(values[at] - tensor.probe[i]) / allowed);
     }
   }
   return worst;

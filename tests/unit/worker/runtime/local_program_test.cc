@@ -129,9 +129,8 @@ TEST(LocalProgram, TellsOncePerParameterAlsoWhereThereIsNoUse) {
 TEST(LocalProgram, MalformedProgramsAreRefusedByNode) {
   v1::Program late = TiedProgram();
   late.mutable_nodes(0)->set_inputs(0, late.nodes(2).outputs(0));
-  EXPECT_THAT(
-      std::string(LocalProgram::Compile(late, {}).status().message()),
-      HasSubstr("node 0 (embedding in model.part) reads value"));
+  EXPECT_THAT(std::string(LocalProgram::Compile(late, {}).status().message()),
+              HasSubstr("node 0 (embedding in model.part) reads value"));
 
   v1::Program unknown = TiedProgram();
   unknown.mutable_nodes(1)->set_operation("teleport");

@@ -30,9 +30,7 @@ class Forwarder final : public runtime::ForwardContext {
   const at::Tensor& Input(int index) override {
     return index < static_cast<int>(inputs_.size()) ? inputs_[index] : none_;
   }
-  at::Tensor TakeInput(int index) override {
-    return std::move(inputs_[index]);
-  }
+  at::Tensor TakeInput(int index) override { return std::move(inputs_[index]); }
   void Give(int, at::Tensor value) override { output_ = std::move(value); }
   double gradient_factor() override { return 1.0; }
   const at::Tensor& output() const { return output_; }
@@ -91,8 +89,7 @@ void ExpectClose(const at::Tensor& got, const at::Tensor& want,
   ASSERT_TRUE(got.defined()) << what;
   ASSERT_EQ(got.sizes().vec(), want.sizes().vec()) << what;
   const at::Tensor worst = got.sub(want).abs().max();
-  EXPECT_LE(worst.item<double>(), tolerance)
-      << what << ", seed " << kSeed;
+  EXPECT_LE(worst.item<double>(), tolerance) << what << ", seed " << kSeed;
 }
 
 }  // namespace

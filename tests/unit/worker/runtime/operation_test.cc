@@ -24,9 +24,9 @@ TEST_F(OperationTest, Linear) {
   };
   ExpectLikeReference(OneNode("linear"),
                       {at::randn({2, 5, 7}), at::randn({3, 7})}, reference);
-  ExpectLikeReference(
-      OneNode("linear"),
-      {at::randn({2, 5, 7}), at::randn({3, 7}), at::randn({3})}, reference);
+  ExpectLikeReference(OneNode("linear"),
+                      {at::randn({2, 5, 7}), at::randn({3, 7}), at::randn({3})},
+                      reference);
 }
 
 TEST_F(OperationTest, EmbeddingLeavesOutThePaddingRow) {
@@ -42,24 +42,22 @@ TEST_F(OperationTest, EmbeddingOfSomeRows) {
   const at::Tensor ids = at::randint(0, 9, {2, 6}, at::kLong);
   ids[0][0].fill_(3);
   ids[0][1].fill_(7);
-  ExpectLikeReference(
-      OneNode("embedding").Set("row_begin", int64_t{3}).Set("row_end",
-                                                            int64_t{7}),
-      {at::randn({4, 5}), ids}, [](const Tensors& in) {
-        const at::Tensor whole = at::cat(
-            {at::zeros({3, 5}), in[0], at::zeros({2, 5})});
-        return at::embedding(whole, in[1]);
-      });
+  ExpectLikeReference(OneNode("embedding")
+                          .Set("row_begin", int64_t{3})
+                          .Set("row_end", int64_t{7}),
+                      {at::randn({4, 5}), ids}, [](const Tensors& in) {
+                        const at::Tensor whole = at::cat(
+                            {at::zeros({3, 5}), in[0], at::zeros({2, 5})});
+                        return at::embedding(whole, in[1]);
+                      });
 }
 
 TEST_F(OperationTest, RmsNorm) {
-  ExpectLikeReference(OneNode("rms_norm").Set("eps", 1e-2),
-                      {at::randn({3, 7, 33}), at::randn({33})},
-                      [](const Tensors& in) {
-                        return in[0] *
-                               at::rsqrt(in[0].square().mean(-1, true) + 1e-2) *
-                               in[1];
-                      });
+  ExpectLikeReference(
+      OneNode("rms_norm").Set("eps", 1e-2),
+      {at::randn({3, 7, 33}), at::randn({33})}, [](const Tensors& in) {
+        return in[0] * at::rsqrt(in[0].square().mean(-1, true) + 1e-2) * in[1];
+      });
 }
 
 TEST_F(OperationTest, LayerNorm) {
@@ -68,8 +66,7 @@ TEST_F(OperationTest, LayerNorm) {
                           in.size() > 2 ? in[2] : at::Tensor(), 1e-3);
   };
   ExpectLikeReference(OneNode("layer_norm").Set("eps", 1e-3),
-                      {at::randn({3, 7, 33}), at::randn({33}),
-                       at::randn({33})},
+                      {at::randn({3, 7, 33}), at::randn({33}), at::randn({33})},
                       reference);
   ExpectLikeReference(OneNode("layer_norm").Set("eps", 1e-3),
                       {at::randn({3, 33}), at::randn({33})}, reference);
@@ -84,9 +81,8 @@ TEST_F(OperationTest, Rotary) {
   const at::Tensor want = x * cos + half * sin;
   const at::Tensor gradient = at::randn({2, 3, 5, 8});
   want.backward(gradient);
-  const Outcome got =
-      RunOperation(OneNode("rotary"), {x.detach(), cos, sin}, gradient,
-                   {2, 3, 5, 8});
+  const Outcome got = RunOperation(OneNode("rotary"), {x.detach(), cos, sin},
+                                   gradient, {2, 3, 5, 8});
   ASSERT_TRUE(got.status.ok()) << got.status;
   EXPECT_LE((got.output - want).abs().max().item<double>(), 1e-5);
   EXPECT_LE((got.gradients[0] - x.grad()).abs().max().item<double>(), 1e-5);
@@ -114,22 +110,21 @@ TEST_P(AttentionTest, IsSoftmaxOfScoresTimesValues) {
         const int64_t repeats = c.heads / c.groups;
         const at::Tensor k = in[1].repeat_interleave(repeats, 1);
         const at::Tensor v = in[2].repeat_interleave(repeats, 1);
-        at::Tensor allowed =
-            at::ones({c.tokens, c.tokens}, at::kBool).tril();
+        at::Tensor allowed = at::ones({c.tokens, c.tokens}, at::kBool).tril();
         if (c.window > 0) allowed = allowed.triu(1 - c.window);
-        const at::Tensor scores =
-            at::matmul(in[0], k.transpose(-1, -2)) * 0.3;
+        const at::Tensor scores = at::matmul(in[0], k.transpose(-1, -2)) * 0.3;
         return at::matmul(
             scores.masked_fill(allowed.logical_not(), -INFINITY).softmax(-1),
             v);
       });
 }
 
-INSTANTIATE_TEST_SUITE_P(
-    HeadsAndWindows, AttentionTest,
-    ::testing::Values(AttentionCase{4, 4, 9, 0}, AttentionCase{4, 2, 70, 0},
-                      AttentionCase{3, 1, 9, 4}, AttentionCase{2, 2, 130, 0},
-                      AttentionCase{2, 1, 5, 100}));
+INSTANTIATE_TEST_SUITE_P(HeadsAndWindows, AttentionTest,
+                         ::testing::Values(AttentionCase{4, 4, 9, 0},
+                                           AttentionCase{4, 2, 70, 0},
+                                           AttentionCase{3, 1, 9, 4},
+                                           AttentionCase{2, 2, 130, 0},
+                                           AttentionCase{2, 1, 5, 100}));
 
 class ActivationTest : public ::testing::TestWithParam<std::string> {
  protected:
@@ -142,19 +137,17 @@ class ActivationTest : public ::testing::TestWithParam<std::string> {
 
 TEST_P(ActivationTest, Plain) {
   at::manual_seed(kSeed);
-  ExpectLikeReference(OneNode("activation").Set("kind", GetParam()),
-                      {at::randn({3, 17})}, [](const Tensors& in) {
-                        return Apply(GetParam(), in[0]);
-                      });
+  ExpectLikeReference(
+      OneNode("activation").Set("kind", GetParam()), {at::randn({3, 17})},
+      [](const Tensors& in) { return Apply(GetParam(), in[0]); });
 }
 
 TEST_P(ActivationTest, Gated) {
   at::manual_seed(kSeed);
-  ExpectLikeReference(OneNode("gated_activation").Set("kind", GetParam()),
-                      {at::randn({3, 17}) * 10, at::randn({3, 17})},
-                      [](const Tensors& in) {
-                        return Apply(GetParam(), in[0]) * in[1];
-                      });
+  ExpectLikeReference(
+      OneNode("gated_activation").Set("kind", GetParam()),
+      {at::randn({3, 17}) * 10, at::randn({3, 17})},
+      [](const Tensors& in) { return Apply(GetParam(), in[0]) * in[1]; });
 }
 
 INSTANTIATE_TEST_SUITE_P(Kinds, ActivationTest,
@@ -164,22 +157,20 @@ INSTANTIATE_TEST_SUITE_P(Kinds, ActivationTest,
 TEST_F(OperationTest, ElementwiseWithBroadcasting) {
   for (const at::Tensor& b : {at::randn({2, 3, 4}), at::randn({4}),
                               at::randn({3, 1}), at::randn({2, 1, 1})}) {
-    ExpectLikeReference(
-        OneNode("add"), {at::randn({2, 3, 4}), b},
-        [](const Tensors& in) { return in[0] + in[1]; });
-    ExpectLikeReference(
-        OneNode("mul"), {at::randn({2, 3, 4}), b},
-        [](const Tensors& in) { return in[0] * in[1]; });
+    ExpectLikeReference(OneNode("add"), {at::randn({2, 3, 4}), b},
+                        [](const Tensors& in) { return in[0] + in[1]; });
+    ExpectLikeReference(OneNode("mul"), {at::randn({2, 3, 4}), b},
+                        [](const Tensors& in) { return in[0] * in[1]; });
   }
-  ExpectLikeReference(OneNode("scale").Set("factor", -1.5),
-                      {at::randn({2, 3})},
+  ExpectLikeReference(OneNode("scale").Set("factor", -1.5), {at::randn({2, 3})},
                       [](const Tensors& in) { return in[0] * -1.5; });
 }
 
 TEST_F(OperationTest, Shapes) {
-  ExpectLikeReference(
-      OneNode("reshape"), {at::randn({4, 6})},
-      [](const Tensors& in) { return in[0].reshape({2, 3, 4}); });
+  ExpectLikeReference(OneNode("reshape"), {at::randn({4, 6})},
+                      [](const Tensors& in) {
+                        return in[0].reshape({2, 3, 4});
+                      });
   ExpectLikeReference(
       OneNode("transpose").Set("a", int64_t{0}).Set("b", int64_t{2}),
       {at::randn({2, 3, 4})},
@@ -188,39 +179,36 @@ TEST_F(OperationTest, Shapes) {
                           .Set("dim", int64_t{1})
                           .Set("begin", int64_t{1})
                           .Set("end", int64_t{4}),
-                      {at::randn({2, 5})}, [](const Tensors& in) {
-                        return in[0].narrow(1, 1, 3);
+                      {at::randn({2, 5})},
+                      [](const Tensors& in) { return in[0].narrow(1, 1, 3); });
+  ExpectLikeReference(OneNode("concat").Set("dim", int64_t{1}),
+                      {at::randn({2, 3}), at::randn({2, 1}), at::randn({2, 2})},
+                      [](const Tensors& in) {
+                        return at::cat({in[0], in[1], in[2]}, 1);
                       });
-  ExpectLikeReference(
-      OneNode("concat").Set("dim", int64_t{1}),
-      {at::randn({2, 3}), at::randn({2, 1}), at::randn({2, 2})},
-      [](const Tensors& in) { return at::cat({in[0], in[1], in[2]}, 1); });
 }
 
 at::Tensor ShiftedLoss(const at::Tensor& logits, const at::Tensor& labels) {
   const int64_t T = logits.size(1);
   return at::cross_entropy_loss(
       logits.narrow(1, 0, T - 1).reshape({-1, logits.size(2)}),
-      labels.narrow(1, 1, T - 1).reshape({-1}), {}, at::Reduction::Mean,
-      -100);
+      labels.narrow(1, 1, T - 1).reshape({-1}), {}, at::Reduction::Mean, -100);
 }
 
 TEST_F(OperationTest, CrossEntropyIgnoresMaskedLabels) {
   const at::Tensor labels = at::randint(0, 37, {3, 6}, at::kLong);
   labels[0][2].fill_(-100);
   labels[1].fill_(-100);
-  ExpectLikeReference(OneNode("cross_entropy"),
-                      {at::randn({3, 6, 37}) * 20, labels},
-                      [](const Tensors& in) {
-                        return ShiftedLoss(in[0], in[1]);
-                      });
+  ExpectLikeReference(
+      OneNode("cross_entropy"), {at::randn({3, 6, 37}) * 20, labels},
+      [](const Tensors& in) { return ShiftedLoss(in[0], in[1]); });
 }
 
 TEST_F(OperationTest, CrossEntropyOfNothingIsZero) {
   const at::Tensor labels = at::full({1, 4}, -100, at::kLong);
-  const Outcome got = RunOperation(OneNode("cross_entropy"),
-                                   {at::randn({1, 4, 5}), labels},
-                                   at::ones({}), {});
+  const Outcome got =
+      RunOperation(OneNode("cross_entropy"), {at::randn({1, 4, 5}), labels},
+                   at::ones({}), {});
   ASSERT_TRUE(got.status.ok()) << got.status;
   EXPECT_EQ(got.output.item<float>(), 0.0f);
   EXPECT_EQ(got.gradients[0].abs().max().item<float>(), 0.0f);
@@ -251,15 +239,16 @@ TEST_F(OperationTest, ErrorsNameWhatIsWrong) {
   EXPECT_THAT(std::string(status(OneNode("scale")).message()),
               ::testing::HasSubstr("'factor'"));
   EXPECT_THAT(
-      std::string(status(OneNode("activation").Set("kind", std::string("sine"))).message()),
+      std::string(status(OneNode("activation").Set("kind", std::string("sine")))
+                      .message()),
       ::testing::HasSubstr("'sine'"));
-  EXPECT_THAT(std::string(status(OneNode("take")
-                                     .Set("dim", int64_t{1})
-                                     .Set("size", int64_t{3})
-                                     .Set("intervals",
-                                          std::vector<int64_t>{1, 9}))
-                              .message()),
-              ::testing::HasSubstr("[1, 9)"));
+  EXPECT_THAT(
+      std::string(status(OneNode("take")
+                             .Set("dim", int64_t{1})
+                             .Set("size", int64_t{3})
+                             .Set("intervals", std::vector<int64_t>{1, 9}))
+                      .message()),
+      ::testing::HasSubstr("[1, 9)"));
 }
 
 }  // namespace

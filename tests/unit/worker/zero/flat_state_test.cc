@@ -32,9 +32,8 @@ class NoKeys final : public collective::KeyStore {
   }
 };
 
-std::unique_ptr<collective::Communicator> Join(const std::string& key,
-                                               int size, int rank,
-                                               int descriptor) {
+std::unique_ptr<collective::Communicator> Join(const std::string& key, int size,
+                                               int rank, int descriptor) {
   v1::ProcessGroup group;
   group.set_key(key);
   for (int i = 0; i < size; ++i) group.add_ranks(i);
@@ -209,8 +208,7 @@ TEST(FlatState, BFloat16WeightsAreRoundedMasters) {
   ASSERT_TRUE(state.ok()) << state.status();
   const float values[] = {1.0f, 1.0040f, -3.0f};
   (*state)->SetParameter(0, values);
-  const uint16_t* weights =
-      static_cast<const uint16_t*>((*state)->Weight(0));
+  const uint16_t* weights = static_cast<const uint16_t*>((*state)->Weight(0));
   EXPECT_EQ(weights[0], 0x3f80);
   EXPECT_EQ(weights[1], 0x3f81);
   const std::vector<OwnedPiece> pieces = (*state)->OwnedPieces();
