@@ -76,6 +76,9 @@ class JobClient::Impl {
     grpc::ChannelArguments arguments;
     arguments.SetMaxReceiveMessageSize(kMessageBytesMax);
     arguments.SetMaxSendMessageSize(kMessageBytesMax);
+    // A coordinator that has just been started is found at once.
+    arguments.SetInt(GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, 100);
+    arguments.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, 1000);
     const auto channel = grpc::CreateCustomChannel(
         address, grpc::InsecureChannelCredentials(), arguments);
     jobs = v1::JobService::NewStub(channel);
