@@ -59,11 +59,11 @@ class CoordinatorClient::WatchReactor final
   }
 
   void OnDone(const grpc::Status& status) override {
-    const auto self = shared_from_this();
-    client_.loop_.Post(
-        [self, status] { self->on_end_(FromGrpcStatus(status)); });
-    client_.Remove(self);
+    status_ = status;
+    client_.End(this);
   }
+
+  void OnEnd() override { on_end_(FromGrpcStatus(status_)); }
 
  private:
   CoordinatorClient& client_;
@@ -71,6 +71,7 @@ class CoordinatorClient::WatchReactor final
   const std::function<void(v1::Assignment)> on_assignment_;
   const std::function<void(absl::Status)> on_end_;
   v1::WatchAssignmentResponse response_;
+  grpc::Status status_;
 };
 
 CoordinatorClient::CoordinatorClient(EventLoop& loop,
@@ -81,7 +82,7 @@ CoordinatorClient::CoordinatorClient(EventLoop& loop,
 
 CoordinatorClient::~CoordinatorClient() {
   std::unique_lock lock(mutex_);
-  for (const auto& call : under_way_) call->context.TryCancel();
+  for (const auto& [call, owned] : under_way_) call->context.TryCancel();
   // Cancelled calls end at once: gRPC gives every one its last callback.
   removed_.wait(lock, [this] { return under_way_.empty(); });
 }
@@ -99,12 +100,16 @@ std::shared_ptr<CoordinatorClient::Watch> CoordinatorClient::WatchAssignment(
 
 void CoordinatorClient::Add(std::shared_ptr<UnderWay> call) {
   std::lock_guard lock(mutex_);
-  under_way_.insert(std::move(call));
+  UnderWay* key = call.get();
+  under_way_.emplace(key, std::move(call));
 }
 
-void CoordinatorClient::Remove(const std::shared_ptr<UnderWay>& call) {
+void CoordinatorClient::End(UnderWay* call) {
   std::lock_guard lock(mutex_);
-  under_way_.erase(call);
+  const auto found = under_way_.find(call);
+  // Posted before it is forgotten here: the destructor waits for that.
+  loop_.Post([owned = std::move(found->second)] { owned->OnEnd(); });
+  under_way_.erase(found);
   removed_.notify_all();
 }
 

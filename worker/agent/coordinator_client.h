@@ -4,6 +4,10 @@
 // Flow: session.h -> gRPC's threads -> EventLoop::Post() -> `done`. gRPC's
 // callbacks do nothing but post.
 //
+// gRPC's threads must never hold the last reference to a call: it keeps the
+// channel, and a channel's end joins those very threads. So a call is owned
+// here, and then by the function that is posted.
+//
 // Threading: loop thread; the destructor cancels what is under way and waits
 // until gRPC has let go of it.
 #ifndef AUTOTP_WORKER_AGENT_COORDINATOR_CLIENT_H_
@@ -13,9 +17,9 @@
 
 #include <condition_variable>
 #include <functional>
+#include <map>
 #include <memory>
 #include <mutex>
-#include <set>
 #include <string>
 #include <utility>
 
@@ -68,14 +72,16 @@ class CoordinatorClient {
 
  private:
   class WatchReactor;
-  // What gRPC holds on to until its last callback.
+  // A call until its last callback.
   struct UnderWay {
-    grpc::ClientContext context;
     virtual ~UnderWay() = default;
+    virtual void OnEnd() = 0;  // on the loop
+    grpc::ClientContext context;
   };
 
   void Add(std::shared_ptr<UnderWay> call);
-  void Remove(const std::shared_ptr<UnderWay>& call);
+  // From gRPC's threads: hands `call` over to the loop.
+  void End(UnderWay* call);
 
   EventLoop& loop_;
   const std::unique_ptr<v1::WorkerService::Stub> worker_;
@@ -83,7 +89,8 @@ class CoordinatorClient {
 
   std::mutex mutex_;
   std::condition_variable removed_;
-  std::set<std::shared_ptr<UnderWay>> under_way_;  // guarded by mutex_
+  // Guarded by mutex_.
+  std::map<UnderWay*, std::shared_ptr<UnderWay>> under_way_;
 };
 
 template <typename Stub, typename Request, typename Response>
@@ -95,21 +102,27 @@ void CoordinatorClient::Call(
   struct Unary final : UnderWay {
     Request request;
     Response response;
+    grpc::Status status;
+    Done<Response> done;
+
+    void OnEnd() override {
+      if (status.ok()) {
+        done(std::move(response));
+      } else {
+        done(FromGrpcStatus(status));
+      }
+    }
   };
-  auto call = std::make_shared<Unary>();
+  auto owned = std::make_shared<Unary>();
+  Unary* call = owned.get();
   call->request = request;
+  call->done = std::move(done);
   call->context.set_deadline(absl::ToChronoTime(absl::Now() + timeout));
-  Add(call);
+  Add(std::move(owned));
   (stub->*method)(&call->context, &call->request, &call->response,
-                  [this, call, done = std::move(done)](grpc::Status status) {
-                    loop_.Post([call, done, status] {
-                      if (status.ok()) {
-                        done(std::move(call->response));
-                      } else {
-                        done(FromGrpcStatus(status));
-                      }
-                    });
-                    Remove(call);
+                  [this, call](grpc::Status status) {
+                    call->status = std::move(status);
+                    End(call);
                   });
 }
 
