@@ -142,13 +142,14 @@ TEST(TrainTest, InterruptSavesACheckpointAndExits130) {
 std::vector<pid_t> Trainers(pid_t root) {
   std::map<pid_t, std::pair<pid_t, std::string>> processes;
   for (const auto& entry : std::filesystem::directory_iterator("/proc")) {
+    const pid_t pid = std::atoi(entry.path().filename().c_str());
+    if (pid == 0) continue;  // /proc/self and what is no process
     const std::string status =
         ReadFileOrEmpty(entry.path().string() + "/status");
     const size_t name = status.find("Name:\t"), parent = status.find("PPid:\t");
     if (name == std::string::npos || parent == std::string::npos) continue;
-    processes[std::atoi(entry.path().filename().c_str())] = {
-        std::atoi(status.c_str() + parent + 6),
-        status.substr(name + 6, status.find('\n') - name - 6)};
+    processes[pid] = {std::atoi(status.c_str() + parent + 6),
+                      status.substr(name + 6, status.find('\n') - name - 6)};
   }
   std::vector<pid_t> found;
   for (const auto& [pid, facts] : processes) {
