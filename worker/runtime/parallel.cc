@@ -16,11 +16,23 @@ void ParallelFor(int64_t count, int64_t grain,
     body(0, count);
     return;
   }
-#pragma omp parallel for num_threads(static_cast <int>(pieces)) \
+#pragma omp parallel for num_threads(static_cast<int>(pieces)) \
     schedule(static, 1)
   for (int64_t piece = 0; piece < pieces; ++piece) {
     body(count * piece / pieces, count * (piece + 1) / pieces);
   }
+}
+
+void ParallelTasks(int64_t count, absl::FunctionRef<void(int64_t)> body) {
+  const int64_t threads =
+      std::min<int64_t>(at::get_num_threads(), std::max<int64_t>(1, count));
+  if (threads <= 1 || at::in_parallel_region()) {
+    for (int64_t task = 0; task < count; ++task) body(task);
+    return;
+  }
+#pragma omp parallel for num_threads(static_cast<int>(threads)) \
+    schedule(dynamic, 1)
+  for (int64_t task = 0; task < count; ++task) body(task);
 }
 
 void SetThreads(int threads) { at::set_num_threads(std::max(1, threads)); }

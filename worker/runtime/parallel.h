@@ -14,6 +14,10 @@ namespace autotp::runtime {
 void ParallelFor(int64_t count, int64_t grain,
                  absl::FunctionRef<void(int64_t, int64_t)> body);
 
+// Runs body(task) for each of [0, count), a thread taking the next one as it
+// gets free: for few tasks of some size. The body throws nothing.
+void ParallelTasks(int64_t count, absl::FunctionRef<void(int64_t)> body);
+
 // Sets ATen's intra-op threads for the calling thread. At least 1.
 void SetThreads(int threads);
 

@@ -1,60 +1,41 @@
-// attention: softmax(q k^T scale, causal) v, block by block of queries.
-//
-// Scores exist for one block at a time, so memory grows with T, not T^2; keys
-// that no query of the block may see are never multiplied. The query heads
-// that share a key and value head are rows of one matrix, so grouped heads
-// need no copies of keys and values. The backward makes the scores again from
-// the kept logarithms of their sums.
-#include <ATen/ops/baddbmm.h>
-#include <ATen/ops/bmm.h>
+// attention: softmax(q k^T scale, causal) v, a task per key and value head.
 #include <ATen/ops/empty.h>
-#include <ATen/ops/zeros.h>
 
-#include <algorithm>
-#include <cmath>
 #include <utility>
 
 #include "proto/support/status_macros.h"
-#include "worker/kernel/cpu/softmax.h"
+#include "worker/kernel/cpu/attention.h"
 #include "worker/runtime/attributes.h"
+#include "worker/runtime/matrix_product.h"
 #include "worker/runtime/operations/factories.h"
 #include "worker/runtime/parallel.h"
 
 namespace autotp::runtime {
 namespace {
 
-constexpr int64_t kBlock = 64;  // queries
-
-// B sequences, G key and value heads, R query heads for each, T tokens, D wide.
-struct Sizes {
-  int64_t B, G, R, T, D;
-  int64_t groups() const { return B * G; }
-};
-
-// Queries [begin, end) and the keys that they may see, [first, end).
-struct Block {
-  int64_t begin, end, first;
-  int64_t queries() const { return end - begin; }
-  int64_t keys() const { return end - first; }
-};
-
-// [B,G,T,D], any strides -> [B*G,T,D], dense.
-at::Tensor DenseKeys(const at::Tensor& x, const Sizes& s) {
-  return ToFloat(x).reshape({s.groups(), s.T, s.D});
+at::Tensor WithDenseRows(const at::Tensor& x) {
+  return x.size(-1) == 1 || x.stride(-1) == 1 ? x : x.contiguous();
 }
 
-// A block of [B,H,T,D] as one matrix per group: [B*G, R*queries, D].
-at::Tensor QueryBlock(const at::Tensor& x, const Sizes& s,
-                      const Block& block) {
-  return x.narrow(2, block.begin, block.queries())
-      .reshape({s.groups(), s.R * block.queries(), s.D});
+// [B,heads,T,D] [B,T,heads,D] in memory: the layout of
+// the linears around attention.
+at::Tensor MakeHeads(const at::Tensor& like, int64_t heads) {
+  return at::empty({like.size(0), like.size(2), heads, like.size(3)},
+                   like.options().dtype(at::kFloat))
+      .transpose(1, 2);
 }
 
-// The other way, into the place of the block.
-void StoreBlock(const at::Tensor& rows, const Sizes& s, const Block& block,
-                at::Tensor& x) {
-  x.narrow(2, block.begin, block.queries())
-      .copy_(rows.view({s.B, s.G * s.R, block.queries(), s.D}));
+// The heads [first, ...) of sequence `b`.
+kernel::ConstHeadRows ReadRows(const at::Tensor& x, int64_t b,
+                               int64_t first) {
+  return {x.const_data_ptr<float>() + b * x.stride(0) + first * x.stride(1),
+          x.stride(1), x.stride(2)};
+}
+
+kernel::MutableHeadRows WriteRows(const at::Tensor& x, int64_t b,
+                                  int64_t first) {
+  return {x.mutable_data_ptr<float>() + b * x.stride(0) + first * x.stride(1),
+          x.stride(1), x.stride(2)};
 }
 
 class Attention final : public Operation {
@@ -62,130 +43,74 @@ class Attention final : public Operation {
   Attention(double scale, int64_t window) : scale_(scale), window_(window) {}
 
   absl::Status Forward(ForwardContext& context) override {
-    q_ = context.Input(0);
+    q_ = WithDenseRows(context.Input(0));
+    k_ = WithDenseRows(context.Input(1));
+    v_ = WithDenseRows(context.Input(2));
     const at::Tensor q = ToFloat(q_);
-    k_ = DenseKeys(context.Input(1), SizesOf(q_, context.Input(1)));
-    const Sizes s = SizesOf(q_, context.Input(1));
-    v_ = DenseKeys(context.Input(2), s);
-    // [B,T,H,D] in memory: what the linear behind it reads.
-    at::Tensor y =
-        at::empty({s.B, s.T, s.G * s.R, s.D}, q.options()).transpose(1, 2);
-    log_sum_ = at::empty({s.T, s.groups(), s.R}, q.options());
-    for (const Block& block : Blocks(s.T)) {
-      at::Tensor scores = Scores(QueryBlock(q, s, block), block);
-      float* p = scores.mutable_data_ptr<float>();
-      float* sums = LogSums(s, block);
-      ForEachRow(s, block, [&](int64_t row, int64_t from, int64_t count) {
-        sums[row] = kernel::SoftmaxRow(p + row * block.keys(), from, count,
-                                       block.keys());
-      });
-      StoreBlock(at::bmm(scores, Keys(v_, block)), s, block, y);
-    }
-    sizes_ = s;
-    y_ = y;
-    context.Give(0, std::move(y));
+    const at::Tensor k = ToFloat(k_);
+    const at::Tensor v = ToFloat(v_);
+    const kernel::AttentionShape shape = ShapeOf(q, k);
+    y_ = MakeHeads(q, q.size(1));
+    log_sums_ = at::empty({q.size(0), q.size(1), q.size(2)}, q.options());
+    ForEachGroup(shape, k, [&](int64_t b, int64_t g, int64_t head) {
+      kernel::AttentionForward(shape, MultiplyMatrices, ReadRows(q, b, head),
+                               ReadRows(k, b, g), ReadRows(v, b, g),
+                               WriteRows(y_, b, head), LogSums(b, head));
+    });
+    context.Give(0, y_);
     return absl::OkStatus();
   }
 
   absl::Status Backward(BackwardContext& context) override {
-    const Sizes s = sizes_;
+    const at::Tensor dy = WithDenseRows(context.FloatGradient(0));
     const at::Tensor q = ToFloat(std::exchange(q_, at::Tensor()));
+    const at::Tensor k = ToFloat(std::exchange(k_, at::Tensor()));
+    const at::Tensor v = ToFloat(std::exchange(v_, at::Tensor()));
     const at::Tensor y = std::exchange(y_, at::Tensor());
-    const at::Tensor dy = context.FloatGradient(0);
-    at::Tensor dq =
-        at::empty({s.B, s.T, s.G * s.R, s.D}, q.options()).transpose(1, 2);
-    at::Tensor dk = at::zeros({s.groups(), s.T, s.D}, q.options());
-    at::Tensor dv = at::zeros({s.groups(), s.T, s.D}, q.options());
-    for (const Block& block : Blocks(s.T)) {
-      const at::Tensor rows = QueryBlock(q, s, block);
-      const at::Tensor dy_rows = QueryBlock(dy, s, block);
-      const at::Tensor dots =
-          dy_rows.mul(QueryBlock(y, s, block)).sum(-1).contiguous();
-      at::Tensor p = Scores(rows, block);
-      at::Tensor ds = at::bmm(dy_rows, Keys(v_, block).transpose(1, 2));
-      float* scores = p.mutable_data_ptr<float>();
-      float* gradients = ds.mutable_data_ptr<float>();
-      const float* dot = dots.const_data_ptr<float>();
-      const float* sums = LogSums(s, block);
-      ForEachRow(s, block, [&](int64_t row, int64_t from, int64_t count) {
-        const int64_t at = row * block.keys();
-        kernel::SoftmaxRowBackward(scores + at, gradients + at, from, count,
-                                   block.keys(), sums[row], dot[row],
-                                   static_cast<float>(scale_));
-      });
-      AddProduct(p, dy_rows, block, dv);
-      AddProduct(ds, rows, block, dk);
-      StoreBlock(at::bmm(ds, Keys(k_, block)), s, block, dq);
-    }
-    k_ = v_ = log_sum_ = at::Tensor();
-    const std::vector<int64_t> shape = {s.B, s.G, s.T, s.D};
+    const kernel::AttentionShape shape = ShapeOf(q, k);
+    at::Tensor dq = MakeHeads(q, q.size(1));
+    at::Tensor dk = MakeHeads(k, k.size(1));
+    at::Tensor dv = MakeHeads(v, v.size(1));
+    ForEachGroup(shape, k, [&](int64_t b, int64_t g, int64_t head) {
+      kernel::AttentionBackward(
+          shape, MultiplyMatrices, ReadRows(q, b, head), ReadRows(k, b, g),
+          ReadRows(v, b, g), ReadRows(y, b, head), LogSums(b, head),
+          ReadRows(dy, b, head), WriteRows(dq, b, head), WriteRows(dk, b, g),
+          WriteRows(dv, b, g));
+    });
+    log_sums_ = at::Tensor();
     if (context.Needs(0)) context.Add(0, std::move(dq));
-    if (context.Needs(1)) context.Add(1, dk.view(shape));
-    if (context.Needs(2)) context.Add(2, dv.view(shape));
+    if (context.Needs(1)) context.Add(1, std::move(dk));
+    if (context.Needs(2)) context.Add(2, std::move(dv));
     return absl::OkStatus();
   }
 
  private:
-  static Sizes SizesOf(const at::Tensor& q, const at::Tensor& k) {
-    return {q.size(0), k.size(1), q.size(1) / k.size(1), q.size(2), q.size(3)};
+  kernel::AttentionShape ShapeOf(const at::Tensor& q,
+                                 const at::Tensor& k) const {
+    return {q.size(1) / k.size(1), q.size(2), q.size(3), window_,
+            static_cast<float>(scale_)};
   }
 
-  std::vector<Block> Blocks(int64_t tokens) const {
-    std::vector<Block> blocks;
-    for (int64_t begin = 0; begin < tokens; begin += kBlock) {
-      const int64_t first =
-          window_ > 0 ? std::max<int64_t>(0, begin - window_ + 1) : 0;
-      blocks.push_back({begin, std::min(begin + kBlock, tokens), first});
-    }
-    return blocks;
-  }
-
-  static at::Tensor Keys(const at::Tensor& x, const Block& block) {
-    return x.narrow(1, block.first, block.keys());
-  }
-
-  // scale q k^T, the mask not yet applied: [B*G, R*queries, keys].
-  at::Tensor Scores(const at::Tensor& rows, const Block& block) const {
-    at::Tensor scores = at::empty(
-        {rows.size(0), rows.size(1), block.keys()}, rows.options());
-    at::baddbmm_out(scores, scores, rows, Keys(k_, block).transpose(1, 2), 0,
-                    scale_);
-    return scores;
-  }
-
-  // target[:, keys] += left^T right
-  static void AddProduct(const at::Tensor& left, const at::Tensor& right,
-                         const Block& block, at::Tensor& target) {
-    at::Tensor part = target.narrow(1, block.first, block.keys());
-    part.add_(at::bmm(left.transpose(1, 2), right));
-  }
-
-  float* LogSums(const Sizes& s, const Block& block) const {
-    return log_sum_.mutable_data_ptr<float>() +
-           block.begin * s.groups() * s.R;
-  }
-
-  // body(row, from, count): that row sees keys [from, from + count) of the
-  // block's.
+  // body(sequence, key and value head, first of its query heads)
   template <typename Body>
-  void ForEachRow(const Sizes& s, const Block& block, const Body& body) const {
-    const int64_t rows = s.groups() * s.R * block.queries();
-    ParallelFor(rows, 1 + 4096 / block.keys(), [&](int64_t begin,
-                                                   int64_t end) {
-      for (int64_t row = begin; row < end; ++row) {
-        const int64_t query = block.begin + row % block.queries();
-        const int64_t first =
-            window_ > 0 ? std::max(block.first, query - window_ + 1)
-                        : block.first;
-        body(row, first - block.first, query + 1 - first);
-      }
+  static void ForEachGroup(const kernel::AttentionShape& shape,
+                           const at::Tensor& k, const Body& body) {
+    const int64_t groups = k.size(1);
+    ParallelTasks(k.size(0) * groups, [&](int64_t task) {
+      const int64_t g = task % groups;
+      body(task / groups, g, g * shape.heads);
     });
+  }
+
+  float* LogSums(int64_t b, int64_t head) const {
+    return log_sums_.mutable_data_ptr<float>() + b * log_sums_.stride(0) +
+           head * log_sums_.stride(1);
   }
 
   const double scale_;
   const int64_t window_;  // 0: none
-  Sizes sizes_{};
-  at::Tensor q_, k_, v_, y_, log_sum_;
+  at::Tensor q_, k_, v_, y_, log_sums_;
 };
 
 }  // namespace

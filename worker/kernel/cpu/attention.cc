@@ -1,0 +1,160 @@
+#include "worker/kernel/cpu/attention.h"
+
+#include <algorithm>
+#include <vector>
+
+#include "worker/kernel/cpu/softmax.h"
+
+namespace autotp::kernel {
+namespace {
+
+constexpr int64_t kBlock = 64;  // queries
+
+// Queries [begin, end) and the keys that some of them see, [first, end).
+struct Block {
+  int64_t begin = 0;
+  int64_t end = 0;
+  int64_t first = 0;
+  int64_t queries() const { return end - begin; }
+  int64_t keys() const { return end - first; }
+};
+
+Block BlockAt(const AttentionShape& shape, int64_t begin) {
+  return {begin, std::min(begin + kBlock, shape.tokens),
+          shape.window > 0 ? std::max<int64_t>(0, begin - shape.window + 1)
+                           : 0};
+}
+
+// The block of each head, one after the other: [R * queries, D], dense.
+void Pack(const AttentionShape& shape, const Block& block,
+          const ConstHeadRows& from, float* to) {
+  for (int64_t head = 0; head < shape.heads; ++head) {
+    for (int64_t t = block.begin; t < block.end; ++t) {
+      std::copy_n(from.data + head * from.head + t * from.token, shape.width,
+                  to);
+      to += shape.width;
+    }
+  }
+}
+
+void Unpack(const AttentionShape& shape, const Block& block, const float* from,
+            const MutableHeadRows& to) {
+  for (int64_t head = 0; head < shape.heads; ++head) {
+    for (int64_t t = block.begin; t < block.end; ++t) {
+      std::copy_n(from, shape.width,
+                  to.data + head * to.head + t * to.token);
+      from += shape.width;
+    }
+  }
+}
+
+void Clear(const AttentionShape& shape, const MutableHeadRows& rows) {
+  for (int64_t t = 0; t < shape.tokens; ++t)
+    std::fill_n(rows.data + t * rows.token, shape.width, 0.0f);
+}
+
+// Calls body(row, from, count) for every row of a block's scores: it sees the
+// block's keys [from, from + count).
+template <typename Body>
+void ForEachRow(const AttentionShape& shape, const Block& block,
+                const Body& body) {
+  int64_t row = 0;
+  for (int64_t head = 0; head < shape.heads; ++head) {
+    for (int64_t query = block.begin; query < block.end; ++query, ++row) {
+      const int64_t first =
+          shape.window > 0 ? std::max(block.first, query - shape.window + 1)
+                           : block.first;
+      body(row, first - block.first, query + 1 - first);
+    }
+  }
+}
+
+float Dot(const float* a, const float* b, int64_t count) {
+  float sum = 0;
+#pragma omp simd reduction(+ : sum)
+  for (int64_t i = 0; i < count; ++i) sum += a[i] * b[i];
+  return sum;
+}
+
+// Room for one block.
+struct Scratch {
+  explicit Scratch(const AttentionShape& shape)
+      : rows(shape.heads * std::min(kBlock, shape.tokens)),
+        scores(rows * shape.tokens),
+        q(rows * shape.width) {}
+  const int64_t rows;
+  std::vector<float> scores;
+  std::vector<float> q;
+};
+
+}  // namespace
+
+void AttentionForward(const AttentionShape& shape, MatrixProduct product,
+                      ConstHeadRows q, ConstHeadRows k, ConstHeadRows v,
+                      MutableHeadRows y, float* log_sums) {
+  const int64_t D = shape.width;
+  Scratch scratch(shape);
+  std::vector<float> out(scratch.rows * D);
+  float* scores = scratch.scores.data();
+  for (int64_t begin = 0; begin < shape.tokens; begin += kBlock) {
+    const Block block = BlockAt(shape, begin);
+    const int64_t rows = shape.heads * block.queries();
+    const int64_t keys = block.keys();
+    Pack(shape, block, q, scratch.q.data());
+    product(false, true, rows, keys, D, shape.scale, scratch.q.data(), D,
+            k.data + block.first * k.token, k.token, 0.0f, scores, keys);
+    float* sums = log_sums + begin * shape.heads;
+    ForEachRow(shape, block, [&](int64_t row, int64_t from, int64_t count) {
+      sums[row] = SoftmaxRow(scores + row * keys, from, count, keys);
+    });
+    product(false, false, rows, D, keys, 1.0f, scores, keys,
+            v.data + block.first * v.token, v.token, 0.0f, out.data(), D);
+    Unpack(shape, block, out.data(), y);
+  }
+}
+
+void AttentionBackward(const AttentionShape& shape, MatrixProduct product,
+                       ConstHeadRows q, ConstHeadRows k, ConstHeadRows v,
+                       ConstHeadRows y, const float* log_sums,
+                       ConstHeadRows dy, MutableHeadRows dq,
+                       MutableHeadRows dk, MutableHeadRows dv) {
+  const int64_t D = shape.width;
+  Scratch scratch(shape);
+  std::vector<float> gradients(scratch.scores.size());
+  std::vector<float> outer(scratch.rows * D);
+  std::vector<float> out(scratch.rows * D);
+  float* p = scratch.scores.data();
+  float* ds = gradients.data();
+  Clear(shape, dk);
+  Clear(shape, dv);
+  for (int64_t begin = 0; begin < shape.tokens; begin += kBlock) {
+    const Block block = BlockAt(shape, begin);
+    const int64_t rows = shape.heads * block.queries();
+    const int64_t keys = block.keys();
+    const float* key = k.data + block.first * k.token;
+    const float* value = v.data + block.first * v.token;
+    Pack(shape, block, q, scratch.q.data());
+    Pack(shape, block, dy, outer.data());
+    Pack(shape, block, y, out.data());
+    product(false, true, rows, keys, D, shape.scale, scratch.q.data(), D, key,
+            k.token, 0.0f, p, keys);
+    product(false, true, rows, keys, D, 1.0f, outer.data(), D, value, v.token,
+            0.0f, ds, keys);
+    const float* sums = log_sums + begin * shape.heads;
+    ForEachRow(shape, block, [&](int64_t row, int64_t from, int64_t count) {
+      SoftmaxRowBackward(p + row * keys, ds + row * keys, from, count, keys,
+                         sums[row],
+                         Dot(outer.data() + row * D, out.data() + row * D, D),
+                         shape.scale);
+    });
+    product(true, false, keys, D, rows, 1.0f, p, keys, outer.data(), D, 1.0f,
+            dv.data + block.first * dv.token, dv.token);
+    product(true, false, keys, D, rows, 1.0f, ds, keys, scratch.q.data(), D,
+            1.0f, dk.data + block.first * dk.token, dk.token);
+    product(false, false, rows, D, keys, 1.0f, ds, keys, key, k.token, 0.0f,
+            out.data(), D);
+    Unpack(shape, block, out.data(), dq);
+  }
+}
+
+}  // namespace autotp::kernel

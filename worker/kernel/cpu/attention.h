@@ -1,0 +1,58 @@
+// attention.h -- causal attention of the query heads that share one key and
+// value head, over blocks of 64 queries.
+//
+// Scores exist for one block at a time, so memory grows with T, not T^2; keys
+// that no query of the block may see are never multiplied. The R query heads
+// are rows of one matrix, so grouped heads need no copies of keys and values.
+// The backward makes the scores again from the kept logarithms of their sums.
+//
+// Any thread; groups are independent of each other.
+#ifndef AUTOTP_WORKER_KERNEL_CPU_ATTENTION_H_
+#define AUTOTP_WORKER_KERNEL_CPU_ATTENTION_H_
+
+#include <cstdint>
+
+namespace autotp::kernel {
+
+// c[m,n] = alpha * a[m,k] b[k,n] + beta * c, row-major; a is stored [k,m] if
+// transpose_a, b [n,k] if transpose_b; ld* are distances between stored rows.
+using MatrixProduct = void (*)(bool transpose_a, bool transpose_b, int64_t m,
+                               int64_t n, int64_t k, float alpha,
+                               const float* a, int64_t lda, const float* b,
+                               int64_t ldb, float beta, float* c,
+                               int64_t ldc);
+
+struct AttentionShape {
+  int64_t heads = 1;   // query heads of the group, R
+  int64_t tokens = 0;  // T
+  int64_t width = 0;   // D
+  int64_t window = 0;  // a query sees itself and window-1 before it; 0: all
+  float scale = 1.0f;
+};
+
+// Heads of one group, T rows of D numbers each. Rows lie `token` apart, heads
+// `head` apart; the D numbers of a row are neighbours.
+template <typename Number>
+struct HeadRows {
+  Number* data = nullptr;
+  int64_t head = 0;
+  int64_t token = 0;
+};
+using ConstHeadRows = HeadRows<const float>;
+using MutableHeadRows = HeadRows<float>;
+
+// Writes y (R heads) and log_sums (R * T numbers, in an order of its own).
+void AttentionForward(const AttentionShape& shape, MatrixProduct product,
+                      ConstHeadRows q, ConstHeadRows k, ConstHeadRows v,
+                      MutableHeadRows y, float* log_sums);
+
+// Writes dq (R heads), dk and dv (one head).
+void AttentionBackward(const AttentionShape& shape, MatrixProduct product,
+                       ConstHeadRows q, ConstHeadRows k, ConstHeadRows v,
+                       ConstHeadRows y, const float* log_sums,
+                       ConstHeadRows dy, MutableHeadRows dq,
+                       MutableHeadRows dk, MutableHeadRows dv);
+
+}  // namespace autotp::kernel
+
+#endif  // AUTOTP_WORKER_KERNEL_CPU_ATTENTION_H_
