@@ -16,7 +16,7 @@ void ParallelFor(int64_t count, int64_t grain,
     body(0, count);
     return;
   }
-#pragma omp parallel for num_threads(static_cast<int>(pieces)) \
+#pragma omp parallel for num_threads(static_cast <int>(pieces)) \
     schedule(static, 1)
   for (int64_t piece = 0; piece < pieces; ++piece) {
     body(count * piece / pieces, count * (piece + 1) / pieces);
@@ -30,7 +30,7 @@ void ParallelTasks(int64_t count, absl::FunctionRef<void(int64_t)> body) {
     for (int64_t task = 0; task < count; ++task) body(task);
     return;
   }
-#pragma omp parallel for num_threads(static_cast<int>(threads)) \
+#pragma omp parallel for num_threads(static_cast <int>(threads)) \
     schedule(dynamic, 1)
   for (int64_t task = 0; task < count; ++task) body(task);
 }

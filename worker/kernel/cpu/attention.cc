@@ -20,9 +20,9 @@ struct Block {
 };
 
 Block BlockAt(const AttentionShape& shape, int64_t begin) {
-  return {begin, std::min(begin + kBlock, shape.tokens),
-          shape.window > 0 ? std::max<int64_t>(0, begin - shape.window + 1)
-                           : 0};
+  return {
+      begin, std::min(begin + kBlock, shape.tokens),
+      shape.window > 0 ? std::max<int64_t>(0, begin - shape.window + 1) : 0};
 }
 
 // The block of each head, one after the other: [R * queries, D], dense.
@@ -41,8 +41,7 @@ void Unpack(const AttentionShape& shape, const Block& block, const float* from,
             const MutableHeadRows& to) {
   for (int64_t head = 0; head < shape.heads; ++head) {
     for (int64_t t = block.begin; t < block.end; ++t) {
-      std::copy_n(from, shape.width,
-                  to.data + head * to.head + t * to.token);
+      std::copy_n(from, shape.width, to.data + head * to.head + t * to.token);
       from += shape.width;
     }
   }
@@ -115,9 +114,9 @@ void AttentionForward(const AttentionShape& shape, MatrixProduct product,
 
 void AttentionBackward(const AttentionShape& shape, MatrixProduct product,
                        ConstHeadRows q, ConstHeadRows k, ConstHeadRows v,
-                       ConstHeadRows y, const float* log_sums,
-                       ConstHeadRows dy, MutableHeadRows dq,
-                       MutableHeadRows dk, MutableHeadRows dv) {
+                       ConstHeadRows y, const float* log_sums, ConstHeadRows dy,
+                       MutableHeadRows dq, MutableHeadRows dk,
+                       MutableHeadRows dv) {
   const int64_t D = shape.width;
   Scratch scratch(shape);
   std::vector<float> gradients(scratch.scores.size());
@@ -142,10 +141,9 @@ void AttentionBackward(const AttentionShape& shape, MatrixProduct product,
             0.0f, ds, keys);
     const float* sums = log_sums + begin * shape.heads;
     ForEachRow(shape, block, [&](int64_t row, int64_t from, int64_t count) {
-      SoftmaxRowBackward(p + row * keys, ds + row * keys, from, count, keys,
-                         sums[row],
-                         Dot(outer.data() + row * D, out.data() + row * D, D),
-                         shape.scale);
+      SoftmaxRowBackward(
+          p + row * keys, ds + row * keys, from, count, keys, sums[row],
+          Dot(outer.data() + row * D, out.data() + row * D, D), shape.scale);
     });
     product(true, false, keys, D, rows, 1.0f, p, keys, outer.data(), D, 1.0f,
             dv.data + block.first * dv.token, dv.token);

@@ -19,8 +19,7 @@ namespace autotp::kernel {
 using MatrixProduct = void (*)(bool transpose_a, bool transpose_b, int64_t m,
                                int64_t n, int64_t k, float alpha,
                                const float* a, int64_t lda, const float* b,
-                               int64_t ldb, float beta, float* c,
-                               int64_t ldc);
+                               int64_t ldb, float beta, float* c, int64_t ldc);
 
 struct AttentionShape {
   int64_t heads = 1;   // query heads of the group, R
@@ -49,9 +48,9 @@ void AttentionForward(const AttentionShape& shape, MatrixProduct product,
 // Writes dq (R heads), dk and dv (one head).
 void AttentionBackward(const AttentionShape& shape, MatrixProduct product,
                        ConstHeadRows q, ConstHeadRows k, ConstHeadRows v,
-                       ConstHeadRows y, const float* log_sums,
-                       ConstHeadRows dy, MutableHeadRows dq,
-                       MutableHeadRows dk, MutableHeadRows dv);
+                       ConstHeadRows y, const float* log_sums, ConstHeadRows dy,
+                       MutableHeadRows dq, MutableHeadRows dk,
+                       MutableHeadRows dv);
 
 }  // namespace autotp::kernel
 

@@ -26,8 +26,7 @@ at::Tensor MakeHeads(const at::Tensor& like, int64_t heads) {
 }
 
 // The heads [first, ...) of sequence `b`.
-kernel::ConstHeadRows ReadRows(const at::Tensor& x, int64_t b,
-                               int64_t first) {
+kernel::ConstHeadRows ReadRows(const at::Tensor& x, int64_t b, int64_t first) {
   return {x.const_data_ptr<float>() + b * x.stride(0) + first * x.stride(1),
           x.stride(1), x.stride(2)};
 }
@@ -72,11 +71,11 @@ class Attention final : public Operation {
     at::Tensor dk = MakeHeads(k, k.size(1));
     at::Tensor dv = MakeHeads(v, v.size(1));
     ForEachGroup(shape, k, [&](int64_t b, int64_t g, int64_t head) {
-      kernel::AttentionBackward(
-          shape, MultiplyMatrices, ReadRows(q, b, head), ReadRows(k, b, g),
-          ReadRows(v, b, g), ReadRows(y, b, head), LogSums(b, head),
-          ReadRows(dy, b, head), WriteRows(dq, b, head), WriteRows(dk, b, g),
-          WriteRows(dv, b, g));
+      kernel::AttentionBackward(shape, MultiplyMatrices, ReadRows(q, b, head),
+                                ReadRows(k, b, g), ReadRows(v, b, g),
+                                ReadRows(y, b, head), LogSums(b, head),
+                                ReadRows(dy, b, head), WriteRows(dq, b, head),
+                                WriteRows(dk, b, g), WriteRows(dv, b, g));
     });
     log_sums_ = at::Tensor();
     if (context.Needs(0)) context.Add(0, std::move(dq));

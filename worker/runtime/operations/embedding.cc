@@ -1,7 +1,7 @@
 // embedding: rows of a weight by token id; other ranks' rows are zeros.
 #include <ATen/ops/embedding.h>
 
-#include <algorithm>
+#include <utility>
 
 #include "proto/support/status_macros.h"
 #include "worker/runtime/attributes.h"

@@ -6,6 +6,7 @@
 #include <ATen/ops/zeros.h>
 
 #include <algorithm>
+#include <utility>
 
 #include "proto/support/status_macros.h"
 #include "worker/kernel/cpu/rms_norm.h"

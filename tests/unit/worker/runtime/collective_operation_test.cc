@@ -1,0 +1,125 @@
+// Goal: operations that exchange between ranks compute what one rank with the
+// whole tensors computes, forward and backward.
+// Method: ranks are threads over real shared memory.
+#include <ATen/ATen.h>
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <functional>
+#include <memory>
+#include <thread>
+#include <vector>
+
+#include "tests/unit/worker/runtime/operation_harness.h"
+#include "worker/collective/factory.h"
+#include "worker/runtime/parallel.h"
+
+namespace autotp::testing {
+namespace {
+
+class NoKeys final : public collective::KeyStore {
+ public:
+  absl::Status Set(const std::string&, const std::string&) override {
+    return absl::OkStatus();
+  }
+  absl::StatusOr<std::string> Get(const std::string& key,
+                                  absl::Duration) override {
+    return absl::DeadlineExceededError(key);
+  }
+};
+
+void OnRanks(int size,
+             const std::function<void(int, collective::Communicator*)>& body) {
+  const absl::StatusOr<int> memory = collective::CreateSharedMemory(size);
+  ASSERT_TRUE(memory.ok()) << memory.status();
+  std::vector<std::thread> threads;
+  for (int rank = 0; rank < size; ++rank) {
+    threads.emplace_back([&, rank] {
+      runtime::SetThreads(1);
+      v1::ProcessGroup group;
+      group.set_key("tp/0");
+      for (int i = 0; i < size; ++i) group.add_ranks(i);
+      group.set_backend(v1::ProcessGroup::BACKEND_SHARED_MEMORY);
+      collective::GroupOptions options;
+      options.memory_descriptor = dup(*memory);
+      NoKeys keys;
+      auto made = collective::CreateCommunicator(group, rank, keys, options);
+      ASSERT_TRUE(made.ok()) << made.status();
+      body(rank, made->get());
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  close(*memory);
+}
+
+void ExpectNear(const at::Tensor& got, const at::Tensor& want) {
+  ASSERT_EQ(got.sizes().vec(), want.sizes().vec());
+  if (want.numel() == 0) return;
+  EXPECT_LE(got.sub(want).abs().max().item<double>(), 1e-5) << "seed " << kSeed;
+}
+
+TEST(CollectiveOperations, CopyAndAllReduceAreEachOthersGradients) {
+  at::manual_seed(kSeed);
+  const at::Tensor x = at::randn({3, 2, 4});  // [rank]
+  const at::Tensor g = at::randn({3, 2, 4});
+  OnRanks(3, [&](int rank, collective::Communicator* group) {
+    const Outcome copy =
+        RunOperation(OneNode("copy"), {x[rank]}, g[rank], {2, 4}, group);
+    ASSERT_TRUE(copy.status.ok()) << copy.status;
+    ExpectNear(copy.output, x[rank]);
+    ExpectNear(copy.gradients[0], g.sum(0));
+    const Outcome sum =
+        RunOperation(OneNode("all_reduce"), {x[rank]}, g[rank], {2, 4}, group);
+    ASSERT_TRUE(sum.status.ok()) << sum.status;
+    ExpectNear(sum.output, x.sum(0));
+    ExpectNear(sum.gradients[0], g[rank]);
+  });
+}
+
+// Rank 0 owns columns 0-1 and 5, rank 1 nothing, rank 2 columns 2-4.
+TEST(CollectiveOperations, AllGatherPutsUnevenPiecesInTheirPlaces) {
+  at::manual_seed(kSeed);
+  const at::Tensor whole = at::randn({2, 6, 3});
+  const at::Tensor g = at::randn({2, 6, 3});
+  const std::vector<std::vector<int64_t>> columns = {{0, 1, 5}, {}, {2, 3, 4}};
+  const auto part = [&](const at::Tensor& from, int rank) {
+    return from.index_select(1, at::tensor(columns[rank], at::kLong));
+  };
+  OneNode node("all_gather");
+  node.Set("dim", int64_t{1}).Set("size", int64_t{6});
+  node.Set("intervals", std::vector<int64_t>{2, 0, 2, 5, 6, 0, 1, 2, 5});
+  OnRanks(3, [&](int rank, collective::Communicator* group) {
+    const Outcome got =
+        RunOperation(node, {part(whole, rank)}, g, {2, 6, 3}, group);
+    ASSERT_TRUE(got.status.ok()) << got.status;
+    ExpectNear(got.output, whole);
+    ExpectNear(got.gradients[0], part(g, rank));
+  });
+}
+
+TEST(CollectiveOperations, CrossEntropyOverACutVocabularyIsTheWholeOne) {
+  at::manual_seed(kSeed);
+  const int64_t V = 13;
+  const at::Tensor logits = at::randn({2, 5, V}) * 30;
+  const at::Tensor labels = at::randint(0, V, {2, 5}, at::kLong);
+  labels[0][3].fill_(-100);
+  const Outcome want = RunOperation(OneNode("cross_entropy"), {logits, labels},
+                                    at::ones({}), {});
+  ASSERT_TRUE(want.status.ok()) << want.status;
+  const std::vector<int64_t> cuts = {0, 4, 4, V};  // the second has no rows
+  OnRanks(3, [&](int rank, collective::Communicator* group) {
+    const int64_t begin = cuts[rank];
+    const int64_t length = cuts[rank + 1] - begin;
+    OneNode node("cross_entropy");
+    node.Set("row_begin", begin).Set("row_end", begin + length);
+    const Outcome got =
+        RunOperation(node, {logits.narrow(2, begin, length), labels},
+                     at::ones({}), {}, group);
+    ASSERT_TRUE(got.status.ok()) << got.status;
+    ExpectNear(got.output, want.output);
+    ExpectNear(got.gradients[0], want.gradients[0].narrow(2, begin, length));
+  });
+}
+
+}  // namespace
+}  // namespace autotp::testing
