@@ -34,18 +34,23 @@ void SetDeadline(grpc::ClientContext& context, absl::Duration timeout) {
   context.set_deadline(absl::ToChronoTime(absl::Now() + timeout));
 }
 
-// Sleeps between tries, longer each time, and says when to give up.
+// Waits between tries, longer each time, and says when to give up.
 class Backoff {
  public:
-  explicit Backoff(absl::Duration retry_for)
-      : give_up_(absl::Now() + retry_for), retry_for_(retry_for) {}
+  Backoff(grpc::Channel& channel, absl::Duration retry_for)
+      : channel_(channel),
+        give_up_(absl::Now() + retry_for),
+        retry_for_(retry_for) {}
 
-  // False once the time is over.
-  bool Sleep() {
-    if (absl::Now() + next_ > give_up_) return false;
+  // False once the time is over. A channel connects again only while
+  // somebody waits for it: calls that fail at once would see the first
+  // failure for ever.
+  bool Wait() {
+    const absl::Time next_try = absl::Now() + next_;
+    if (next_try > give_up_) return false;
     absl::SleepFor(next_);
     next_ = std::min(2 * next_, kLongestBackoff);
-    return true;
+    return channel_.WaitForConnected(absl::ToChronoTime(give_up_));
   }
   void Reset() {
     next_ = kFirstBackoff;
@@ -53,6 +58,7 @@ class Backoff {
   }
 
  private:
+  grpc::Channel& channel_;
   absl::Time give_up_;
   absl::Duration retry_for_;
   absl::Duration next_ = kFirstBackoff;
@@ -79,24 +85,24 @@ class JobClient::Impl {
     // A coordinator that has just been started is found at once.
     arguments.SetInt(GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, 100);
     arguments.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, 1000);
-    const auto channel = grpc::CreateCustomChannel(
+    channel_ = grpc::CreateCustomChannel(
         address, grpc::InsecureChannelCredentials(), arguments);
-    jobs = v1::JobService::NewStub(channel);
-    checkpoints = v1::CheckpointService::NewStub(channel);
-    cluster = v1::ClusterService::NewStub(channel);
+    jobs = v1::JobService::NewStub(channel_);
+    checkpoints = v1::CheckpointService::NewStub(channel_);
+    cluster = v1::ClusterService::NewStub(channel_);
   }
 
   // `call`: grpc::Status(grpc::ClientContext*, Response*).
   template <typename Response, typename Call>
   absl::StatusOr<Response> Unary(const Call& call) {
-    Backoff backoff(options_.retry_for);
+    Backoff backoff(*channel_, options_.retry_for);
     while (true) {
       grpc::ClientContext context;
       SetDeadline(context, options_.call_timeout);
       Response response;
       const absl::Status status = FromGrpcStatus(call(&context, &response));
       if (status.ok()) return response;
-      if (!absl::IsUnavailable(status) || !backoff.Sleep())
+      if (!absl::IsUnavailable(status) || !backoff.Wait())
         return Explain(status);
     }
   }
@@ -105,7 +111,7 @@ class JobClient::Impl {
   // the coordinator stays away. `open` starts where the last one stopped.
   template <typename Response, typename Open, typename OnResponse>
   absl::Status Stream(const Open& open, const OnResponse& on_response) {
-    Backoff backoff(options_.retry_for);
+    Backoff backoff(*channel_, options_.retry_for);
     while (true) {
       grpc::ClientContext context;
       const auto stream = open(&context);
@@ -118,7 +124,7 @@ class JobClient::Impl {
       if (!wanted) context.TryCancel();
       const absl::Status status = FromGrpcStatus(stream->Finish());
       if (!wanted || status.ok()) return absl::OkStatus();
-      if (!absl::IsUnavailable(status) || !backoff.Sleep())
+      if (!absl::IsUnavailable(status) || !backoff.Wait())
         return Explain(status);
     }
   }
@@ -136,6 +142,7 @@ class JobClient::Impl {
 
   const JobClientOptions options_;
   const std::string address_;
+  std::shared_ptr<grpc::Channel> channel_;
 };
 
 JobClient::JobClient(const std::string& address,

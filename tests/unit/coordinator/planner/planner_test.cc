@@ -167,10 +167,12 @@ TEST_F(PlannerTest, RulesThatForceGathersWarn) {
                   "partition_type": "column"}]}}})"),
       {});
   ASSERT_TRUE(result.valid) << Everything(result);
-  // The residual stream is cut over its width: each of the three places that
-  // norm it whole is said once, whatever the number of layers.
+  // The residual stream is cut over its width: each place that norms it whole
+  // is said once with the weight behind it, whatever the number of layers. In
+  // layer 0 (two norms) that is the embedding, later (two norms) o_proj.
   EXPECT_THAT(Reasons(result, v1::Diagnostic::SEVERITY_WARNING),
-              ElementsAre("GATHER_NEEDED", "GATHER_NEEDED", "GATHER_NEEDED"))
+              ElementsAre("GATHER_NEEDED", "GATHER_NEEDED", "GATHER_NEEDED",
+                          "GATHER_NEEDED"))
       << Everything(result);
   EXPECT_THAT(ParameterTexts(result.planned.plan()),
               Contains("model.layers.0.self_attn.o_proj.weight 0 [8,16] "
