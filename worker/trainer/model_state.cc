@@ -1,10 +1,12 @@
 #include "worker/trainer/model_state.h"
 
+#include <numeric>
 #include <utility>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "proto/support/status_macros.h"
+#include "spdlog/spdlog.h"
 #include "worker/checkpoint/part.h"
 #include "worker/checkpoint/restore.h"
 #include "worker/checkpoint/slice.h"
@@ -27,6 +29,8 @@ absl::StatusOr<Position> LoadWeights(const v1::TrainerTask& task,
                    v1::FAILURE_REASON_MODEL));
     state.SetParameter(i, values.data());
   }
+  spdlog::info("weights read={} bytes for elements={}", loader.bytes_read(),
+               std::accumulate(sizes.begin(), sizes.end(), int64_t{0}));
   return Position{};
 }
 

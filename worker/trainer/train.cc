@@ -8,6 +8,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "proto/support/status_macros.h"
+#include "spdlog/spdlog.h"
 #include "worker/checkpoint/export.h"
 #include "worker/data/dataset.h"
 #include "worker/runtime/local_program.h"
@@ -48,6 +49,23 @@ absl::Status CheckTask(const v1::TrainerTask& task) {
   return absl::OkStatus();
 }
 
+// What this rank is and holds; tests/bench/run reads the key=value words.
+void LogStart(const v1::TrainerTask& task, const zero::FlatState& state,
+              const Position& first) {
+  const int tensor_size = task.tensor_parallel_size();
+  spdlog::info("rank {} of {}: TP rank {} of {}, DP rank {} of {}", task.rank(),
+               task.world_size(), task.rank() % tensor_size, tensor_size,
+               task.rank() / tensor_size, task.world_size() / tensor_size);
+  spdlog::info("plan {}, ZeRO {}, micro-batch {}, accumulation {}",
+               task.plan_digest(), task.config().zero_stage(),
+               task.config().micro_batch_size(),
+               task.config().accumulation_steps());
+  spdlog::info("bytes held: weights={} gradients={} optimizer={}",
+               state.weight_bytes(), state.gradient_bytes(),
+               state.optimizer_state_bytes());
+  spdlog::info("training from step {} to {}", first.step + 1, task.max_steps());
+}
+
 // The folder that a user wanted, from the last committed checkpoint.
 absl::Status Export(const v1::TrainerTask& task,
                     const std::string& manifest_path, TrainResult& result) {
@@ -76,6 +94,7 @@ absl::StatusOr<TrainResult> TrainInGroups(const v1::TrainerTask& task,
                           MakeState(task, *program, groups));
   AUTOTP_ASSIGN_OR_RETURN(const Position first,
                           LoadState(task, *program, *state));
+  LogStart(task, *state, first);
   AUTOTP_ASSIGN_OR_RETURN(v1::Manifest manifest,
                           MakeManifest(task, groups.tensor_or_null()));
   Checkpointer checkpointer(task, host, *state, std::move(manifest));

@@ -98,6 +98,9 @@ class FlatState final : public runtime::ParameterStore {
   // The same of what this rank updates: all of it at stage 0.
   std::vector<OwnedPiece> UpdatedPieces();
   int64_t optimizer_state_bytes() const;
+  // Of weights with their fp32 masters, and of gradients outside buckets.
+  int64_t weight_bytes() const { return weights_.bytes() + masters_.bytes(); }
+  int64_t gradient_bytes() const { return gradients_.bytes(); }
   const FlatLayout& layout() const { return layout_; }
 
  private:

@@ -28,6 +28,7 @@ class HostMemory {
 
   void* data() const { return data_; }
   float* floats() const { return static_cast<float*>(data_); }
+  int64_t bytes() const { return bytes_; }
   bool empty() const { return bytes_ == 0; }
 
  private:
