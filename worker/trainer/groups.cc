@@ -1,9 +1,5 @@
 #include "worker/trainer/groups.h"
 
-#include <sched.h>
-
-#include <algorithm>
-
 #include "absl/strings/str_cat.h"
 #include "proto/support/status_macros.h"
 #include "worker/collective/factory.h"
@@ -61,21 +57,6 @@ absl::StatusOr<Groups> FormGroups(const v1::TrainerTask& task,
         "the task lacks one of the groups tp, dp and world");
   }
   return groups;
-}
-
-int ThreadsPerRank(const v1::TrainerTask& task, int processors) {
-  int neighbours = 1;
-  for (const v1::ProcessGroup& group : task.groups()) {
-    if (group.backend() == v1::ProcessGroup::BACKEND_SHARED_MEMORY)
-      neighbours = std::max(neighbours, group.ranks_size());
-  }
-  return std::max(1, processors / neighbours);
-}
-
-int ProcessorCount() {
-  cpu_set_t set;
-  if (sched_getaffinity(0, sizeof(set), &set) != 0) return 1;
-  return std::max(1, CPU_COUNT(&set));
 }
 
 }  // namespace autotp::trainer

@@ -31,12 +31,6 @@ struct Groups {
 absl::StatusOr<Groups> FormGroups(const v1::TrainerTask& task,
                                   TrainerHost& host);
 
-// Threads for one rank: this process's processors shared by the ranks that
-// share memory on this host. At least 1.
-int ThreadsPerRank(const v1::TrainerTask& task, int processors);
-// Processors that this process may run on.
-int ProcessorCount();
-
 }  // namespace autotp::trainer
 
 #endif  // AUTOTP_WORKER_TRAINER_GROUPS_H_

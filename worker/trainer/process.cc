@@ -84,6 +84,7 @@ int RunTrainer(ForkedTrainer trainer, const TrainFunction& train) {
   options.job = task.job();
   options.attempt = task.attempt();
   options.data_address = trainer.data_address;
+  options.threads = trainer.threads;
   options.on_agent_gone = [] {
     spdlog::error("the worker's agent is gone; ending");
     _exit(kExitNoAgent);

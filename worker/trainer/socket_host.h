@@ -31,6 +31,7 @@ struct SocketHostOptions {
   std::string job;  // orders for other jobs or attempts are not ours
   int attempt = 0;
   std::string data_address;
+  int threads = 1;
   absl::Duration set_key_timeout = absl::Seconds(70);
   absl::Duration checkpoint_timeout = absl::Minutes(16);
   absl::Duration write_timeout = absl::Minutes(5);
@@ -49,6 +50,7 @@ class SocketHost final : public TrainerHost {
   int SharedMemory(const std::string& group_key) override;
   Wishes PollWishes() override;
   std::string DataAddress() const override { return options_.data_address; }
+  int Threads() const override { return options_.threads; }
   void ReportReady(int64_t first_step) override;
   void ReportStep(const v1::StepMetrics& metrics) override;
   absl::StatusOr<v1::BeginCheckpointResponse> BeginCheckpoint(

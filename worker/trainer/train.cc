@@ -119,7 +119,7 @@ absl::StatusOr<TrainResult> Train(const v1::TrainerTask& task,
                                   TrainerHost& host) {
   AUTOTP_RETURN_IF_ERROR(CheckTask(task));
   KeepFreedMemory();
-  runtime::SetThreads(ThreadsPerRank(task, ProcessorCount()));
+  runtime::SetThreads(host.Threads());
   absl::StatusOr<std::unique_ptr<data::Dataset>> dataset = data::OpenDataset(
       task.data(), task.sequence_length(), task.vocabulary_size());
   if (!dataset.ok())

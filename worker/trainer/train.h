@@ -35,6 +35,8 @@ class TrainerHost {
   virtual Wishes PollWishes() = 0;  // does not block
   // Where peers on other hosts reach this one (Gloo).
   virtual std::string DataAddress() const { return "127.0.0.1"; }
+  // This rank's share of the host's processors: its slot's.
+  virtual int Threads() const { return 1; }
 
   virtual void ReportReady(int64_t first_step) = 0;
   virtual void ReportStep(const v1::StepMetrics& metrics) = 0;  // rank 0

@@ -2,7 +2,6 @@
 #include <cstdio>
 #include <string>
 
-#include "ATen/Parallel.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/string_view.h"
 #include "proto/support/socket_channel.h"
@@ -13,7 +12,6 @@
 namespace {
 
 int TrainerMain(autotp::trainer::ForkedTrainer trainer) {
-  at::set_num_threads(trainer.threads);
   return autotp::trainer::RunTrainer(std::move(trainer),
                                      &autotp::trainer::Train);
 }
