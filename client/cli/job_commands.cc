@@ -26,6 +26,7 @@ struct JobFlags {
   std::string job;
   bool follow = false;
   bool immediate = false;
+  bool save = false;
   int64_t after_step = 0;
   int rank = 0;
   int attempt = 0;
@@ -170,6 +171,7 @@ absl::StatusOr<int> Cancel(const JobFlags& flags) {
 
 absl::StatusOr<int> Checkpoints(const JobFlags& flags) {
   client::JobClient client = flags.connection.Open();
+  if (flags.save) AUTOTP_RETURN_IF_ERROR(client.TriggerCheckpoint(flags.job));
   AUTOTP_ASSIGN_OR_RETURN(const auto checkpoints,
                           client.Checkpoints(flags.job));
   if (flags.connection.json()) {
@@ -257,8 +259,11 @@ void AddCancelCommand(CLI::App& app, int& exit_code) {
 }
 
 void AddCheckpointsCommand(CLI::App& app, int& exit_code) {
-  AddCommand(app, "checkpoints", "A job's checkpoints", /*takes_job=*/true,
-             exit_code, Checkpoints);
+  const auto [command, flags] =
+      AddCommand(app, "checkpoints", "A job's checkpoints", /*takes_job=*/true,
+                 exit_code, Checkpoints);
+  command->add_flag("--save", flags->save,
+                    "first ask the running job to save one after its step");
 }
 
 void AddWorkersCommand(CLI::App& app, int& exit_code) {

@@ -138,6 +138,48 @@ TEST(TrainTest, InterruptSavesACheckpointAndExits130) {
       << "resumed from another step than the one that was saved";
 }
 
+// All files below `folder`, with what is in them.
+std::map<std::string, std::string> FilesBelow(const std::string& folder) {
+  std::map<std::string, std::string> files;
+  for (const auto& entry :
+       std::filesystem::recursive_directory_iterator(folder)) {
+    if (!entry.is_regular_file()) continue;
+    files[entry.path().string()] = ReadFileOrEmpty(entry.path().string());
+  }
+  return files;
+}
+
+TEST(TrainTest, AFullDiskWhileSavingLosesNothing) {
+  TempDir folder;
+  const std::string config = WriteConfig(
+      folder, "ds.json", {{"tensor_parallel", {{"autotp_size", 1}}}});
+  TrainCommand command{
+      .output = folder / "out", .config = config, .slots = 1, .steps = 4};
+  ASSERT_EQ(MustRun(command).code, 0);
+  const auto committed = FilesBelow(command.output + "/checkpoints");
+  const std::string weights = Weights(command);
+  ASSERT_FALSE(committed.empty());
+
+  // A limit on the size of files stands for the disk: the part of the one rank
+  // has 1 MiB, the coordinator's state is smaller than the limit.
+  command.steps = 8;
+  command.more = {"--resume"};
+  std::vector<std::string> limited = {
+      "/bin/bash", "-c", "trap '' XFSZ; ulimit -f 512; exec \"$@\"", "limited"};
+  for (const std::string& argument : command.Arguments())
+    limited.push_back(argument);
+  auto failed = RunCommand(limited, kCommandTimeout);
+  ASSERT_TRUE(failed.ok()) << failed.status();
+  EXPECT_EQ(failed->code, 1) << failed->errors;
+  EXPECT_THAT(failed->errors, HasSubstr("checkpoints/"));
+  EXPECT_EQ(FilesBelow(command.output + "/checkpoints"), committed);
+  EXPECT_EQ(Weights(command), weights);
+
+  const ExitStatus resumed = MustRun(command);
+  ASSERT_EQ(resumed.code, 0) << resumed.errors;
+  EXPECT_EQ(command.Metrics().size(), 8u);
+}
+
 // Process ids of the trainers below `root`.
 std::vector<pid_t> Trainers(pid_t root) {
   std::map<pid_t, std::pair<pid_t, std::string>> processes;

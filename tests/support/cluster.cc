@@ -28,11 +28,10 @@ bool Ended(v1::JobState state) {
 }  // namespace
 
 Cluster::Cluster(int slots)
-    : address_(absl::StrCat("unix:", folder_ / "coordinator.sock")) {
+    : slots_(slots),
+      address_(absl::StrCat("unix:", folder_ / "coordinator.sock")) {
   RestartCoordinator();
-  worker_ = std::make_unique<Subprocess>(std::vector<std::string>{
-      ProgramPath("autotp-worker"), "--coordinator", address_, "--slots",
-      absl::StrCat(slots), "--name", "worker"});
+  RestartWorker();
   auto channel =
       grpc::CreateChannel(address_, grpc::InsecureChannelCredentials());
   jobs_ = v1::JobService::NewStub(channel);
@@ -43,6 +42,12 @@ void Cluster::RestartCoordinator() {
   coordinator_ = std::make_unique<Subprocess>(
       std::vector<std::string>{ProgramPath("autotp-coordinator"), "--state-dir",
                                folder_ / "state", "--listen", address_});
+}
+
+void Cluster::RestartWorker() {
+  worker_ = std::make_unique<Subprocess>(std::vector<std::string>{
+      ProgramPath("autotp-worker"), "--coordinator", address_, "--slots",
+      absl::StrCat(slots_), "--name", "worker"});
 }
 
 std::string Cluster::NewFolder(const std::string& name) {

@@ -44,10 +44,12 @@ class Cluster {
   std::string address() const { return address_; }
   // Starts the coordinator again on the same state, after it was killed.
   void RestartCoordinator();
+  void RestartWorker();
   // What the processes have logged, for failure messages.
   std::string Logs() const;
 
  private:
+  const int slots_;
   TempDir folder_;
   std::string address_;
   std::unique_ptr<Subprocess> coordinator_;

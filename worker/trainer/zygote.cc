@@ -36,6 +36,8 @@ using TrainerMain = std::function<int(ForkedTrainer)>;
   sigset_t none;
   sigemptyset(&none);
   sigprocmask(SIG_SETMASK, &none, nullptr);
+  // A file that grows beyond a limit is to be an error with its name.
+  signal(SIGXFSZ, SIG_IGN);
   prctl(PR_SET_NAME, absl::StrCat("trainer-", trainer.slot).c_str());
   const UniqueFd null(open("/dev/null", O_RDONLY | O_CLOEXEC));
   dup2(null.get(), STDIN_FILENO);
