@@ -15,9 +15,6 @@ using collective::Buffer;
 using collective::ElementType;
 using collective::Reduction;
 
-// A bucket is at most this large whatever the configuration says: buckets are
-// what lives between backward and shard, and what overlaps.
-constexpr int64_t kLargestBucket = 4 << 20;
 constexpr int64_t kGrain = 32 << 10;      // elements worth a thread
 constexpr int64_t kNormPiece = 64 << 10;  // elements summed as one
 
@@ -30,9 +27,8 @@ FlatLayout MakeLayout(const std::vector<ParameterInfo>& parameters,
   std::vector<FlatParameter> flat;
   for (const ParameterInfo& info : parameters)
     flat.push_back({info.elements, info.partial_gradient});
-  int64_t bucket = options.bucket_elements;
-  if (bucket <= 0 || bucket > kLargestBucket) bucket = kLargestBucket;
-  return FlatLayout(std::move(flat), SizeOf(options.data_group), bucket);
+  return FlatLayout(std::move(flat), SizeOf(options.data_group),
+                    BucketElements(options.bucket_elements));
 }
 
 Buffer Floats(float* data, int64_t count) {

@@ -32,10 +32,10 @@
 #include "absl/functional/function_ref.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "proto/support/flat_layout.h"
 #include "worker/collective/communicator.h"
 #include "worker/optimizer/adam.h"
 #include "worker/runtime/parameter_store.h"
-#include "worker/zero/flat_layout.h"
 #include "worker/zero/host_memory.h"
 
 namespace autotp::zero {

@@ -1,4 +1,4 @@
-#include "worker/zero/flat_layout.h"
+#include "proto/support/flat_layout.h"
 
 #include <random>
 

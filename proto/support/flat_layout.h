@@ -9,9 +9,11 @@
 //   | bucket 0: p0 p1 p2 .. | bucket 1: p3 .. | bucket 2: partial |
 //   | shard 0   | shard 1   | 0     | 1       | 0      | 1        |
 //
-// Positions are elements of the flat buffer. Pure.
-#ifndef AUTOTP_WORKER_ZERO_FLAT_LAYOUT_H_
-#define AUTOTP_WORKER_ZERO_FLAT_LAYOUT_H_
+// The worker lays its memory out so; the coordinator counts bytes and
+// exchanges by the same layout. Positions are elements of the flat buffer.
+// Pure.
+#ifndef AUTOTP_PROTO_SUPPORT_FLAT_LAYOUT_H_
+#define AUTOTP_PROTO_SUPPORT_FLAT_LAYOUT_H_
 
 #include <cstdint>
 #include <vector>
@@ -37,6 +39,11 @@ struct Bucket {
   bool partial_gradient = false;
   std::vector<int> parameters;  // in order of their places
 };
+
+// Elements of a bucket, for the size that a configuration asks for (0: none).
+// A bucket is never very large whatever is asked: buckets are what lives
+// between backward and shard, and what overlaps.
+int64_t BucketElements(int64_t configured);
 
 class FlatLayout {
  public:
@@ -75,4 +82,4 @@ class FlatLayout {
 
 }  // namespace autotp::zero
 
-#endif  // AUTOTP_WORKER_ZERO_FLAT_LAYOUT_H_
+#endif  // AUTOTP_PROTO_SUPPORT_FLAT_LAYOUT_H_

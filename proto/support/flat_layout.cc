@@ -1,4 +1,4 @@
-#include "worker/zero/flat_layout.h"
+#include "proto/support/flat_layout.h"
 
 #include <algorithm>
 #include <utility>
@@ -7,6 +7,7 @@ namespace autotp::zero {
 namespace {
 
 constexpr int64_t kAlignment = 16;  // elements; 64 bytes of fp32
+constexpr int64_t kLargestBucket = 4 << 20;
 
 int64_t RoundUp(int64_t value, int64_t multiple) {
   return (value + multiple - 1) / multiple * multiple;
@@ -17,6 +18,11 @@ int64_t RoundUp(int64_t value, int64_t multiple) {
 Range Intersect(const Range& a, const Range& b) {
   const int64_t begin = std::max(a.begin, b.begin);
   return {begin, std::max(begin, std::min(a.end, b.end))};
+}
+
+int64_t BucketElements(int64_t configured) {
+  return configured <= 0 ? kLargestBucket
+                         : std::min(configured, kLargestBucket);
 }
 
 FlatLayout::FlatLayout(std::vector<FlatParameter> parameters, int shards,
