@@ -152,9 +152,10 @@ JobClient::JobClient(const std::string& address,
 JobClient::~JobClient() = default;
 
 absl::StatusOr<v1::ValidateJobResponse> JobClient::Validate(
-    const v1::JobSpec& spec) {
+    const v1::JobSpec& spec, const std::optional<v1::TuneRequest>& tune) {
   v1::ValidateJobRequest request;
   *request.mutable_spec() = spec;
+  if (tune.has_value()) *request.mutable_tune() = *tune;
   return impl_->Unary<v1::ValidateJobResponse>(
       [&](grpc::ClientContext* context, v1::ValidateJobResponse* response) {
         return impl_->jobs->ValidateJob(context, request, response);

@@ -11,6 +11,7 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -41,7 +42,10 @@ class JobClient {
   JobClient(const std::string& address, const JobClientOptions& options);
   ~JobClient();
 
-  absl::StatusOr<v1::ValidateJobResponse> Validate(const v1::JobSpec& spec);
+  // `tune`: rank the layouts of the job's world, too.
+  absl::StatusOr<v1::ValidateJobResponse> Validate(
+      const v1::JobSpec& spec,
+      const std::optional<v1::TuneRequest>& tune = std::nullopt);
   // With a request id made here, so that a repeated try creates one job.
   absl::StatusOr<v1::Job> Create(const v1::JobSpec& spec,
                                  const std::string& job_id);

@@ -31,6 +31,7 @@ class Chooser {
         cut_groups_(cut_groups),
         groups_(cut_groups.groups()),
         ranks_(ranks),
+        whole_by_rule_(program.values.size(), false),
         owner_(program.values.size(), -1),
         owner_group_(program.values.size(), -1),
         by_axis_(axes.axis.size()) {
@@ -51,7 +52,6 @@ class Chooser {
   }
   void Take(int group, bool by_rule);
   int ClashOf(int group) const;
-  bool WholeByRule(ValueId value) const;
   Ranks RanksOf(int dim);
   Ranks SplitByUnits(absl::Span<const Block> blocks) const;
   DimCut CutOfValue(ValueId value);
@@ -64,9 +64,12 @@ class Chooser {
   const std::vector<CutGroup>& groups_;
   const int ranks_;
   std::vector<ParameterRequest> requests_;  // [parameter]
+  std::vector<bool> whole_by_rule_;         // [value]
   std::vector<int> owner_;        // [value]: the dimension that is cut
   std::vector<int> owner_group_;  // [value]: by which group
   std::vector<Ranks> by_axis_;    // [axis]
+  // By begin, end and units of each block.
+  std::map<std::vector<int64_t>, Ranks> by_blocks_;
   Choice choice_;
 };
 
@@ -102,15 +105,11 @@ absl::Status Chooser::ReadRequests(
     if (name == parameter.name || !requests.contains(parameter.name))
       requests_[found->second] = request;
   }
-  return absl::OkStatus();
-}
-
-bool Chooser::WholeByRule(ValueId value) const {
-  for (size_t p = 0; p < program_.parameters.size(); ++p) {
-    if (program_.parameters[p].value == value)
-      return requests_[p].want == Want::kWhole;
+  for (size_t p = 0; p < requests_.size(); ++p) {
+    whole_by_rule_[program_.parameters[p].value] =
+        requests_[p].want == Want::kWhole;
   }
-  return false;
+  return absl::OkStatus();
 }
 
 // The group that already cuts one of this group's values elsewhere, or -1.
@@ -118,7 +117,7 @@ int Chooser::ClashOf(int group) const {
   for (int dim : groups_[group].dims) {
     const ValueId value = axes_.value_of[dim];
     const int d = dim - axes_.first_dim[value];
-    if (owner_[value] >= 0 && owner_[value] != d && !WholeByRule(value))
+    if (owner_[value] >= 0 && owner_[value] != d && !whole_by_rule_[value])
       return owner_group_[value];
   }
   return -1;
@@ -202,9 +201,20 @@ Ranks Chooser::SplitByUnits(absl::Span<const Block> blocks) const {
   return MakeRanks(std::move(owned));
 }
 
+// Axes with the same blocks, those of identical layers, share one split.
 Ranks Chooser::RanksOf(int dim) {
   Ranks& ranks = by_axis_[axes_.axis[dim]];
-  if (ranks == nullptr) ranks = SplitByUnits(cut_groups_.BlocksOf(dim));
+  if (ranks != nullptr) return ranks;
+  const absl::Span<const Block> blocks = cut_groups_.BlocksOf(dim);
+  std::vector<int64_t> key;
+  for (const Block& block : blocks) {
+    key.push_back(block.begin);
+    key.push_back(block.end);
+    key.push_back(groups_[block.group].units);
+  }
+  Ranks& shared = by_blocks_[std::move(key)];
+  if (shared == nullptr) shared = SplitByUnits(blocks);
+  ranks = shared;
   return ranks;
 }
 

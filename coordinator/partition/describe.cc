@@ -23,6 +23,8 @@ using Verdict = GroupDecision::Verdict;
 using Cause = ParameterDecision::Cause;
 
 constexpr int64_t kNumbersPerTokenOfLoss = 3;
+// The maxima first; then sums and targets.
+constexpr int64_t kExchangesOfLoss = 2;
 
 // "layers.3.mlp" and "layers.4.mlp" are one name for people: "layers.*.mlp".
 std::string WithoutLayer(const std::string& name) {
@@ -91,6 +93,7 @@ class Describer {
     }
     for (const SpmdParameter& parameter : spmd_.parameters)
       AddParameter(parameter);
+    NoteNeighbours();
     for (const SpmdNode& node : spmd_.nodes) AddCollective(node);
   }
 
@@ -276,6 +279,58 @@ class Describer {
     result_.parameters.emplace(program_.parameters[p].name, std::move(cut));
   }
 
+  void NoteNeighbours() {
+    producers_.assign(spmd_.values.size(), nullptr);
+    users_.assign(spmd_.values.size(), {});
+    parameter_of_.assign(spmd_.values.size(), -1);
+    for (const SpmdParameter& parameter : spmd_.parameters)
+      parameter_of_[parameter.value] = parameter.source;
+    for (const SpmdNode& node : spmd_.nodes) {
+      for (int v : node.outputs) producers_[v] = &node;
+      for (int v : node.inputs)
+        if (v >= 0) users_[v].push_back(&node);
+    }
+  }
+
+  std::vector<int> ParametersOf(const SpmdNode& node) const {
+    std::vector<int> found;
+    for (int v : node.inputs)
+      if (v >= 0 && parameter_of_[v] >= 0) found.push_back(parameter_of_[v]);
+    return found;
+  }
+
+  // The weights that made `value`: those of the nearest node that has any.
+  std::vector<int> WeightsBehind(int value) const {
+    if (parameter_of_[value] >= 0) return {parameter_of_[value]};
+    while (producers_[value] != nullptr) {
+      const SpmdNode& node = *producers_[value];
+      std::vector<int> found = ParametersOf(node);
+      if (!found.empty()) return found;
+      if (node.inputs.empty() || node.inputs[0] < 0) return {};
+      value = node.inputs[0];
+    }
+    return {};
+  }
+
+  std::vector<int> WeightsThatRead(int value) const {
+    std::vector<int> found;
+    for (const SpmdNode* user : users_[value]) {
+      const std::vector<int> own = ParametersOf(*user);
+      found.insert(found.end(), own.begin(), own.end());
+    }
+    return found;
+  }
+
+  // Ranks travel at the length of the longest.
+  int64_t GatheredElements(const SpmdValue& value) const {
+    int64_t longest = 0;
+    for (int rank = 0; rank < spmd_.ranks; ++rank)
+      longest = std::max(longest, value.LocalLength(rank));
+    std::vector<int64_t> shape = value.shape;
+    shape[value.dim] = longest * spmd_.ranks;
+    return ElementCount(shape);
+  }
+
   void AddCollective(const SpmdNode& node) {
     CollectiveUse use;
     use.operation = node.operation;
@@ -283,14 +338,23 @@ class Describer {
     use.reason = node.reason;
     switch (node.operation) {
       case Operation::kCopy:
-      case Operation::kAllReduce:
-      case Operation::kAllGather:
         use.elements = ElementCount(spmd_.values[node.inputs[0]].shape);
+        use.parameters = WeightsThatRead(node.outputs[0]);
+        break;
+      case Operation::kAllReduce:
+        use.elements = ElementCount(spmd_.values[node.inputs[0]].shape);
+        use.parameters = WeightsBehind(node.inputs[0]);
+        break;
+      case Operation::kAllGather:
+        use.elements = GatheredElements(spmd_.values[node.inputs[0]]);
+        use.parameters = WeightsBehind(node.inputs[0]);
         break;
       case Operation::kCrossEntropy:
         if (node.range.empty()) return;
         use.elements = kNumbersPerTokenOfLoss *
                        ElementCount(spmd_.values[node.inputs[1]].shape);
+        use.calls = kExchangesOfLoss;
+        use.parameters = WeightsBehind(node.inputs[0]);
         break;
       default:
         return;
@@ -309,8 +373,11 @@ class Describer {
     double elements = 0;
     double cost = 0;
   };
-  std::vector<Total> totals_;  // [class]
-  std::vector<int> class_of_;  // [group]; -1: not told
+  std::vector<Total> totals_;                        // [class]
+  std::vector<const SpmdNode*> producers_;           // [spmd value]
+  std::vector<std::vector<const SpmdNode*>> users_;  // [spmd value]
+  std::vector<int> parameter_of_;                    // [spmd value]; -1: none
+  std::vector<int> class_of_;                        // [group]; -1: not told
   std::map<std::tuple<std::string, std::string, int64_t, std::vector<int64_t>,
                       std::string>,
            int>

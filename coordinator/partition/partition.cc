@@ -1,5 +1,6 @@
 #include "coordinator/partition/partition.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "absl/status/status.h"
@@ -48,8 +49,12 @@ absl::StatusOr<Partitioned> Partition(const Program& program,
   PlaceCopies(&spmd);
   Partitioned result;
   Describe(program, axes, cut_groups, choice, spmd, &result);
-  result.locals.reserve(ranks);
-  for (int rank = 0; rank < ranks; ++rank)
+  result.tensor_parallel_size = ranks;
+  const int lowered = options.lowered_ranks > 0
+                          ? std::min(options.lowered_ranks, ranks)
+                          : ranks;
+  result.locals.reserve(lowered);
+  for (int rank = 0; rank < lowered; ++rank)
     result.locals.push_back(LowerForRank(program, spmd, rank));
   return result;
 }

@@ -34,6 +34,9 @@ struct PartitionOptions {
   int tensor_parallel_size = 1;
   // By parameter name; a parameter that is absent is kAuto.
   std::map<std::string, ParameterRequest> requests;
+  // Local programs of the first ranks only: enough to count what a rank needs.
+  // 0: of all.
+  int lowered_ranks = 0;
 };
 
 // Cuts that must agree, and how their units are split.
@@ -60,17 +63,22 @@ struct ParameterCut {
 struct CollectiveUse {
   program::Operation operation;  // kCopy (in backward), kAllReduce,
                                  // kAllGather, kCrossEntropy
-  int64_t elements = 0;          // of its payload
+  int64_t elements = 0;          // of its payload, padding included
+  int64_t calls = 1;             // of the communicator
+  // Whose result is exchanged; of a copy, those that read it. Indices into
+  // Program::parameters.
+  std::vector<int> parameters;
   std::string scope;
   std::string reason;  // of a gather: the operation that needed it, and the
                        // change of the rules that avoids it
 };
 
 struct Partitioned {
+  int tensor_parallel_size = 1;
   std::vector<CutClass> classes;
   std::map<std::string, ParameterCut> parameters;
   std::vector<CollectiveUse> collectives;  // in program order
-  std::vector<program::Program> locals;    // [tp rank]
+  std::vector<program::Program> locals;    // [tp rank], those asked for
 };
 
 // With tensor_parallel_size 1 the only local program equals `program`.

@@ -2,8 +2,11 @@
 
 #include <algorithm>
 #include <limits>
+#include <map>
 #include <optional>
+#include <tuple>
 #include <utility>
+#include <vector>
 
 #include "coordinator/partition/spread_values.h"
 #include "coordinator/program/shape_rules.h"
@@ -103,11 +106,26 @@ class Propagator {
     return values_.Emit(std::move(node), std::move(value));
   }
 
+  // Identical layers reshape identical cuts: each is followed once.
+  const std::optional<DimCut>& Moved(const std::vector<int64_t>& from,
+                                     const std::vector<int64_t>& to,
+                                     const DimCut& cut) {
+    const auto [entry, is_new] =
+        moved_.try_emplace(ReshapeKey(from, to, cut.dim, cut.ranks));
+    if (is_new) entry->second = MoveThroughReshape(from, to, cut);
+    return entry->second;
+  }
+
+  // The last is compared by identity: equal cuts share one list of intervals.
+  using ReshapeKey =
+      std::tuple<std::vector<int64_t>, std::vector<int64_t>, int, Ranks>;
+
   const Program& program_;
   const Axes& axes_;
   const Choice& choice_;
   const int ranks_;
   SpreadValues values_;
+  std::map<ReshapeKey, std::optional<DimCut>> moved_;
 };
 
 void Propagator::Place(const Node& node, const PlacementRule& rule) {
@@ -188,7 +206,7 @@ bool Propagator::PlaceReshape(const Node& node) {
   const ValueId in = node.inputs[0];
   const ValueId out = node.outputs[0];
   if (!values_.IsCut(in)) return false;
-  const std::optional<DimCut> moved = MoveThroughReshape(
+  const std::optional<DimCut>& moved = Moved(
       program_.values[in].shape, program_.values[out].shape, values_.CutOf(in));
   if (!moved.has_value()) return false;
   SpmdNode reshape = Copy(node);

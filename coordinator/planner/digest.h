@@ -9,8 +9,9 @@
 namespace autotp::planner {
 
 // XXH3-128, hexadecimal, over the local programs and the layout of ranks.
-// Where the weights lie on disk does not count, so that a model may move.
-std::string PlanDigest(const v1::PlannedJob& planned);
+// Where the weights lie on disk does not count, so that a model may move: the
+// sources of the parameters are set aside meanwhile, and put back.
+std::string PlanDigest(v1::PlannedJob* planned);
 
 }  // namespace autotp::planner
 

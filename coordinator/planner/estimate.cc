@@ -1,14 +1,15 @@
 #include "coordinator/planner/estimate.h"
 
 #include <algorithm>
-#include <utility>
+#include <map>
+#include <set>
+#include <vector>
 
-#include "coordinator/planner/layer_names.h"
+#include "coordinator/planner/activation_memory.h"
 
 namespace autotp::planner {
 namespace {
 
-using partition::CollectiveUse;
 using program::Node;
 using program::Operation;
 using program::Program;
@@ -21,139 +22,61 @@ int64_t Elements(const std::vector<int64_t>& shape) {
   return elements;
 }
 
-int64_t ComputeBytes(const v1::TrainingConfig& training) {
-  return training.compute_dtype() == v1::DATA_TYPE_FLOAT32 ? kFloatBytes : 2;
-}
-
-int64_t LocalElements(const Program& local) {
-  int64_t elements = 0;
-  for (const program::Parameter& parameter : local.parameters) {
-    elements += Elements(local.values[parameter.value].shape);
-  }
-  return elements;
-}
-
-// Of the rank that holds most.
-int64_t LargestLocalElements(const partition::Partitioned& partitioned) {
-  int64_t largest = 0;
-  for (const Program& local : partitioned.locals) {
-    largest = std::max(largest, LocalElements(local));
-  }
-  return largest;
-}
-
-v1::CollectivePlan Step(v1::CollectivePlan::Kind kind,
-                        v1::CollectivePlan::Group group, int64_t count,
-                        int64_t bytes) {
-  v1::CollectivePlan plan;
-  plan.set_kind(kind);
-  plan.set_group(group);
-  plan.set_phase("step");
-  plan.set_count(count);
-  plan.set_bytes(bytes);
-  return plan;
-}
-
-// What one use is, without count and bytes.
-v1::CollectivePlan KindOf(const CollectiveUse& use) {
-  v1::CollectivePlan plan;
-  plan.set_group(v1::CollectivePlan::GROUP_TENSOR);
-  plan.set_phase("forward");
-  switch (use.operation) {
-    case Operation::kCopy:
-      plan.set_kind(v1::CollectivePlan::KIND_ALL_REDUCE);
-      plan.set_phase("backward");
-      break;
-    case Operation::kAllGather:
-      plan.set_kind(v1::CollectivePlan::KIND_ALL_GATHER);
-      plan.set_reason(WithoutNumbers(use.reason));
-      break;
-    case Operation::kCrossEntropy:
-      plan.set_kind(v1::CollectivePlan::KIND_LOSS);
-      break;
-    default:
-      plan.set_kind(v1::CollectivePlan::KIND_ALL_REDUCE);
-      break;
-  }
-  return plan;
-}
-
-void AddTensorCollectives(const EstimateInput& input,
-                          std::vector<v1::CollectivePlan>* plans) {
-  for (const CollectiveUse& use : input.partitioned.collectives) {
-    v1::CollectivePlan plan = KindOf(use);
-    // The loss is computed in fp32.
-    const int64_t width = plan.kind() == v1::CollectivePlan::KIND_LOSS
-                              ? kFloatBytes
-                              : ComputeBytes(input.training);
-    const int64_t bytes =
-        use.elements * width * input.training.accumulation_steps();
-    const auto same = std::find_if(
-        plans->begin(), plans->end(), [&plan](const v1::CollectivePlan& p) {
-          return p.kind() == plan.kind() && p.phase() == plan.phase() &&
-                 p.reason() == plan.reason();
-        });
-    v1::CollectivePlan& into =
-        same == plans->end() ? plans->emplace_back(std::move(plan)) : *same;
-    into.set_count(into.count() + 1);
-    into.set_bytes(into.bytes() + bytes);
-  }
-}
-
-void AddStepCollectives(const EstimateInput& input,
-                        std::vector<v1::CollectivePlan>* plans) {
-  using Collective = v1::CollectivePlan;
-  int64_t partial = 0;
-  for (const program::Parameter& parameter :
-       input.partitioned.locals[0].parameters) {
-    if (!parameter.partial_gradient) continue;
-    partial +=
-        Elements(input.partitioned.locals[0].values[parameter.value].shape);
-  }
-  if (partial > 0) {
-    plans->push_back(Step(Collective::KIND_GRADIENT_SUM,
-                          Collective::GROUP_TENSOR, 1, partial * kFloatBytes));
-  }
-  if (input.data_parallel_size == 1) return;
-  const v1::TrainingConfig& training = input.training;
-  const int64_t elements = LargestLocalElements(input.partitioned);
-  const auto buckets = [elements](int64_t size) {
-    return size < 1 ? 1 : (elements + size - 1) / size;
-  };
-  const int64_t reduce_buckets = buckets(training.reduce_bucket_elements());
-  if (training.zero_stage() == 0) {
-    plans->push_back(Step(Collective::KIND_ALL_REDUCE, Collective::GROUP_DATA,
-                          reduce_buckets, elements * kFloatBytes));
-    return;
-  }
-  const int64_t times =
-      training.zero_stage() == 2 ? training.accumulation_steps() : 1;
-  plans->push_back(Step(Collective::KIND_REDUCE_SCATTER, Collective::GROUP_DATA,
-                        reduce_buckets * times,
-                        elements * kFloatBytes * times));
-  plans->push_back(Step(Collective::KIND_ALL_GATHER, Collective::GROUP_DATA,
-                        buckets(training.allgather_bucket_elements()),
-                        elements * ComputeBytes(training)));
-}
-
-// Values that the backward may need: all that nodes make, but for views.
-int64_t ActivationBytes(const Program& local, int64_t compute_bytes) {
-  int64_t bytes = 0;
-  for (const Node& node : local.nodes) {
-    if (node.operation == Operation::kReshape ||
-        node.operation == Operation::kTranspose ||
-        node.operation == Operation::kSlice ||
-        node.operation == Operation::kCopy) {
-      continue;
-    }
-    for (const program::ValueId output : node.outputs) {
-      const program::Value& value = local.values[output];
-      bytes += Elements(value.shape) * (value.kind == program::ValueKind::kFloat
-                                            ? compute_bytes
-                                            : kFloatBytes);
+// The rank whose values are the largest holds most.
+size_t FullestRank(const partition::Partitioned& partitioned) {
+  size_t fullest = 0;
+  int64_t most = -1;
+  for (size_t rank = 0; rank < partitioned.locals.size(); ++rank) {
+    int64_t elements = 0;
+    for (const program::Value& value : partitioned.locals[rank].values)
+      elements += Elements(value.shape);
+    if (elements > most) {
+      most = elements;
+      fullest = rank;
     }
   }
-  return bytes;
+  return fullest;
+}
+
+// Moments that the optimizer keeps of every number.
+constexpr int64_t kMoments = 2;
+
+// Stage 2: buckets whose gradients are being made, one that is being reduced,
+// and one kept for the next, all as long as the longest.
+int64_t BucketBytes(const Program& local, const zero::FlatLayout& layout) {
+  std::map<program::ValueId, int> parameter_of;
+  std::map<program::ValueId, size_t> first_use;
+  for (size_t p = 0; p < local.parameters.size(); ++p)
+    parameter_of[local.parameters[p].value] = static_cast<int>(p);
+  for (size_t n = 0; n < local.nodes.size(); ++n) {
+    for (const program::ValueId v : local.nodes[n].inputs)
+      if (parameter_of.contains(v)) first_use.emplace(v, n);
+  }
+  std::vector<int> pending;
+  for (const zero::Bucket& bucket : layout.buckets())
+    pending.push_back(static_cast<int>(bucket.parameters.size()));
+  std::set<int> open;
+  bool reducing = false;
+  bool spare = false;
+  size_t most = 0;
+  for (size_t n = local.nodes.size(); n-- > 0;) {
+    for (const program::ValueId v : local.nodes[n].inputs) {
+      const auto parameter = parameter_of.find(v);
+      if (parameter == parameter_of.end()) continue;
+      const int bucket = layout.bucket_of(parameter->second);
+      if (open.insert(bucket).second) spare = false;
+      most = std::max(most, open.size() + (reducing ? 1 : 0) + (spare ? 1 : 0));
+      if (first_use.at(v) != n || --pending[bucket] > 0) continue;
+      spare = reducing;  // the reduction before has to end first
+      reducing = true;
+      open.erase(bucket);
+      most = std::max(most, open.size() + 1 + (spare ? 1 : 0));
+    }
+  }
+  int64_t longest = 0;
+  for (const zero::Bucket& bucket : layout.buckets())
+    longest = std::max(longest, bucket.range.size());
+  return static_cast<int64_t>(most) * longest * kFloatBytes;
 }
 
 // Keys that a query sees, summed over the queries of one sequence.
@@ -185,6 +108,11 @@ double ForwardFlops(const Program& program) {
 
 }  // namespace
 
+// The backward does each product twice: for the input and for the weight.
+double MicroStepFlops(const Program& program) {
+  return 3 * ForwardFlops(program);
+}
+
 int64_t ParameterElements(const Program& program) {
   int64_t elements = 0;
   for (const program::Parameter& parameter : program.parameters) {
@@ -193,44 +121,32 @@ int64_t ParameterElements(const Program& program) {
   return elements;
 }
 
-std::vector<v1::CollectivePlan> CollectivesOf(const EstimateInput& input) {
-  std::vector<v1::CollectivePlan> plans;
-  if (input.partitioned.locals.size() > 1) AddTensorCollectives(input, &plans);
-  AddStepCollectives(input, &plans);
-  return plans;
-}
-
 v1::Estimate EstimateOf(const EstimateInput& input,
                         const std::vector<v1::CollectivePlan>& collectives) {
   const v1::TrainingConfig& training = input.training;
-  const int64_t elements = LargestLocalElements(input.partitioned);
+  const Program& local =
+      input.partitioned.locals[FullestRank(input.partitioned)];
   const int64_t compute_bytes = ComputeBytes(training);
-  const auto shard = [&input](int64_t bytes, bool sharded) {
-    return sharded ? (bytes + input.data_parallel_size - 1) /
-                         input.data_parallel_size
-                   : bytes;
+  const int stage = StageOf(input);
+  const zero::FlatLayout layout = LayoutOf(input, local);
+  const auto held = [&layout](bool sharded) {
+    return sharded ? layout.shard_elements() : layout.elements();
   };
   v1::Estimate estimate;
-  estimate.set_parameter_bytes(elements * compute_bytes);
-  estimate.set_gradient_bytes(
-      shard(elements * kFloatBytes, training.zero_stage() >= 2));
-  // Two moments, and master weights where the weights are not fp32.
-  const int64_t states = compute_bytes == kFloatBytes ? 2 : 3;
-  estimate.set_optimizer_bytes(
-      shard(elements * kFloatBytes * states, training.zero_stage() >= 1));
-  int64_t activations = 0;
-  for (const Program& local : input.partitioned.locals) {
-    activations = std::max(activations, ActivationBytes(local, compute_bytes));
-  }
-  estimate.set_activation_bytes(activations);
+  estimate.set_parameter_bytes(layout.elements() * compute_bytes);
+  estimate.set_gradient_bytes(held(stage >= 2) * kFloatBytes);
+  const int64_t states = kMoments + (compute_bytes == kFloatBytes ? 0 : 1);
+  estimate.set_optimizer_bytes(held(stage >= 1) * kFloatBytes * states);
+  estimate.set_activation_bytes(PeakActivationBytes(local, compute_bytes));
+  estimate.set_buffer_bytes(stage == 2 ? BucketBytes(local, layout) : 0);
   estimate.set_total_bytes(
       estimate.parameter_bytes() + estimate.gradient_bytes() +
-      estimate.optimizer_bytes() + estimate.activation_bytes());
+      estimate.optimizer_bytes() + estimate.activation_bytes() +
+      estimate.buffer_bytes());
 
   const std::vector<int64_t>& ids =
       input.whole.values[input.whole.inputs[0]].shape;
-  // The backward does each product twice: for the input and for the weight.
-  estimate.set_flops_per_token(3 * ForwardFlops(input.whole) /
+  estimate.set_flops_per_token(MicroStepFlops(input.whole) /
                                static_cast<double>(Elements(ids)));
   int64_t tensor = 0;
   int64_t data = 0;

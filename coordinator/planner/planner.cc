@@ -19,8 +19,10 @@
 #include "coordinator/plan/match_rules.h"
 #include "coordinator/planner/digest.h"
 #include "coordinator/planner/export_spec.h"
+#include "coordinator/planner/measure_layout.h"
 #include "coordinator/planner/plan_message.h"
 #include "coordinator/planner/run_settings.h"
+#include "coordinator/planner/tune.h"
 
 namespace autotp::planner {
 namespace {
@@ -49,6 +51,13 @@ int64_t PositionLimit(const std::string& config_file) {
              : 0;
 }
 
+bool HasWeightFiles(const std::string& folder) {
+  std::error_code error;  // LoadModel says what is wrong with the folder
+  for (const auto& entry : std::filesystem::directory_iterator(folder, error))
+    if (entry.path().extension() == ".safetensors") return true;
+  return false;
+}
+
 // One plan in the making.
 class Planning {
  public:
@@ -69,6 +78,7 @@ class Planning {
           &diagnostics_);
     }
     if (LoadTheModel()) Place();
+    if (options_.tune.has_value() && !diagnostics_.has_error()) TuneLayouts();
     result_.valid = !diagnostics_.has_error();
     for (const v1::Diagnostic& diagnostic : diagnostics_.all()) {
       result_.diagnostics.push_back(diagnostic);
@@ -77,6 +87,16 @@ class Planning {
   }
 
  private:
+  // A dry run that does not say where the weights come from takes the headers
+  // of those that are there.
+  bool NeedsWeights() const {
+    const v1::ModelSource& model = spec_.model();
+    if (model.initialization() == v1::ModelSource::INITIALIZATION_UNSPECIFIED &&
+        !options_.check_run_settings)
+      return HasWeightFiles(model.path());
+    return model.initialization() != v1::ModelSource::INITIALIZATION_RANDOM;
+  }
+
   // The model is read even if the config is invalid, so that all errors come
   // at once.
   bool LoadTheModel() {
@@ -93,14 +113,14 @@ class Planning {
                                        length, " tokens"));
       }
     }
+    sequence_length_ = length;
     CheckSequenceLimit(length, limit, ConfigPath(spec_), &diagnostics_);
     auto loaded = model::LoadModel(
         {.path = spec_.model().path(),
          .micro_batch =
              config_.training ? config_.training->micro_batch_size() : 1,
          .sequence_length = length,
-         .need_weights = spec_.model().initialization() !=
-                         v1::ModelSource::INITIALIZATION_RANDOM});
+         .need_weights = NeedsWeights()});
     if (!loaded.ok()) {
       diagnostics_.Add(model::ToDiagnostic(loaded.status()));
       return false;
@@ -148,17 +168,34 @@ class Planning {
   void Finish(const PlanInput& input) {
     v1::PlannedJob& planned = result_.planned;
     *planned.mutable_plan() = PlanMessage(input);
+    planned.mutable_plan()->set_shapes_derived(!NeedsWeights());
     ReportOutcome(input, planned.plan(), &diagnostics_);
     for (const program::Program& local : input.partitioned.locals) {
       *planned.add_local_programs() = program::ToProto(local);
     }
-    planned.mutable_plan()->set_digest(PlanDigest(planned));
+    planned.mutable_plan()->set_digest(PlanDigest(&planned));
     *planned.mutable_export_() =
         MakeExportSpec(spec_.run(), config_.training->compute_dtype(), model_);
   }
 
+  void TuneLayouts() {
+    const v1::TrainingConfig& training = *config_.training;
+    LayoutMeasure measure(
+        {.path = spec_.model().path(), .sequence_length = sequence_length_},
+        config_.tensor_parallel, training);
+    result_.tuned =
+        Tune({.world_size = spec_.world_size(),
+              .train_batch_size = training.train_batch_size(),
+              .sequence_length = sequence_length_,
+              .compute_dtype = training.compute_dtype()},
+             *options_.tune, [&measure](const v1::LayoutChoice& choice) {
+               return measure.Measure(choice);
+             });
+  }
+
   const v1::JobSpec& spec_;
   const PlanOptions& options_;
+  int64_t sequence_length_ = 0;
   config::Diagnostics diagnostics_;
   config::ConfigResult config_;
   model::LoadedModel model_;

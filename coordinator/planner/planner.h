@@ -9,12 +9,14 @@
 #ifndef AUTOTP_COORDINATOR_PLANNER_PLANNER_H_
 #define AUTOTP_COORDINATOR_PLANNER_PLANNER_H_
 
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "autotp/v1/common.pb.h"
 #include "autotp/v1/job.pb.h"
 #include "autotp/v1/planned_job.pb.h"
+#include "autotp/v1/tune.pb.h"
 
 namespace autotp::planner {
 
@@ -23,12 +25,14 @@ struct PlanResult {
   std::vector<v1::Diagnostic> diagnostics;
   std::string effective_config_json;
   v1::PlannedJob planned;  // complete only if valid; else as far as it got
+  std::optional<v1::TuneResult> tuned;  // if asked for and valid
 };
 
 struct PlanOptions {
   // False: plan the model and the config only (a dry run without data, steps
   // or an output folder).
   bool check_run_settings = true;
+  std::optional<v1::TuneRequest> tune;  // also rank the world's layouts
 };
 
 PlanResult MakePlan(const v1::JobSpec& spec, const PlanOptions& options);

@@ -109,6 +109,7 @@ void ValidateJob(
     planner::PlanOptions options;
     // A dry run says what to train where; not yet on what.
     options.check_run_settings = !request.spec().data().path().empty();
+    if (request.has_tune()) options.tune = request.tune();
     planner::PlanResult result = maker.make_plan(request.spec(), options);
     v1::ValidateJobResponse response;
     response.set_valid(result.valid);
@@ -118,6 +119,8 @@ void ValidateJob(
     response.set_effective_config_json(std::move(result.effective_config_json));
     *response.mutable_config() = std::move(*result.planned.mutable_config());
     *response.mutable_plan() = std::move(*result.planned.mutable_plan());
+    if (result.tuned.has_value())
+      *response.mutable_tuned() = *std::move(result.tuned);
     done(std::move(response));
   });
   if (!queued.ok()) done(queued);

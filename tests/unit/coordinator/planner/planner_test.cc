@@ -6,6 +6,7 @@
 #include <cstdlib>
 
 #include "absl/strings/str_join.h"
+#include "tests/support/golden.h"
 #include "tests/unit/coordinator/planner/planner_testing.h"
 
 namespace autotp::planner {
@@ -90,7 +91,7 @@ TEST_F(PlannerTest, CountsCollectivesAndFlops) {
               UnorderedElementsAre(
                   absl::StrCat("KIND_ALL_REDUCE forward 5 ", 5 * payload * 2),
                   absl::StrCat("KIND_ALL_REDUCE backward 5 ", 5 * payload * 2),
-                  absl::StrCat("KIND_LOSS forward 1 ", 3 * 16 * 4 * 2)));
+                  absl::StrCat("KIND_LOSS forward 2 ", 3 * 16 * 4 * 2)));
   const double linears = 32 * 16 + 2 * (48 * 16 + 3 * 16 * 24);
   const double attention = 2 * 4.0 * 4 * 4 * 4.5;  // layers, heads, width, keys
   EXPECT_DOUBLE_EQ(result.planned.plan().estimate().flops_per_token(),
@@ -104,8 +105,9 @@ TEST_F(PlannerTest, DataParallelTrafficFollowsTheStage) {
     std::vector<std::string> collectives;
     int64_t optimizer_factor;  // bytes per parameter of one rank, times 2
   };
-  // 4,944 parameters on each of two data-parallel ranks; two micro-steps.
-  const int64_t n = 4944;
+  // 4,944 parameters on each of two data-parallel ranks, in flat buffers whose
+  // length two times 16 divides; two micro-steps.
+  const int64_t n = 4960;
   for (const Case& c : std::vector<Case>{
            {0, "false", {absl::StrCat("KIND_ALL_REDUCE ", 4 * n)}, 16},
            {1,
@@ -126,7 +128,7 @@ TEST_F(PlannerTest, DataParallelTrafficFollowsTheStage) {
         {});
     ASSERT_TRUE(result.valid) << Everything(result);
     const v1::Plan& plan = result.planned.plan();
-    EXPECT_EQ(plan.parameter_count(), n);
+    EXPECT_EQ(plan.parameter_count(), 4944);
     EXPECT_EQ(plan.rule_source(), v1::RULE_SOURCE_NONE);
     std::vector<std::string> found;
     for (const v1::CollectivePlan& use : plan.collectives()) {
@@ -157,6 +159,25 @@ TEST_F(PlannerTest, SameInputsSameBytes) {
   longer.mutable_run()->set_sequence_length(6);
   EXPECT_NE(MakePlan(longer, {}).planned.plan().digest(),
             one.planned.plan().digest());
+}
+
+// Digests name plans across runs, builds and machines, and are kept in
+// checkpoints. If one changes, so has the program of that plan.
+TEST_F(PlannerTest, DigestsAreThoseOfYesterday) {
+  std::string digests;
+  for (const auto& [name, config] :
+       std::vector<std::pair<std::string, std::string>>{
+           {"tp2", R"({"train_batch_size": 4,
+                       "tensor_parallel": {"autotp_size": 2}})"},
+           {"dp2_zero2", R"({"train_batch_size": 4,
+                             "zero_optimization": {"stage": 2}})"},
+           {"tp2_llama_preset", R"({"train_batch_size": 4, "tensor_parallel":
+                {"autotp_size": 2, "preset_model": "llama"}})"}}) {
+    const PlanResult result = MakePlan(Spec(config), {});
+    ASSERT_TRUE(result.valid) << Everything(result);
+    absl::StrAppend(&digests, name, " ", result.planned.plan().digest(), "\n");
+  }
+  testing::ExpectGolden("plans/digests.txt", digests);
 }
 
 TEST_F(PlannerTest, RulesThatForceGathersWarn) {

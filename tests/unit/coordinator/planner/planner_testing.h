@@ -30,14 +30,14 @@ inline constexpr char kConfigJson[] = R"({
 }
 )";
 
-class PlannerTest : public testing::Test {
+class PlannerTest : public ::testing::Test {
  protected:
   void SetUp() override {
     folder_ =
         std::filesystem::temp_directory_path() /
         absl::StrCat(
             "autotp_planner_test_", getpid(), "_",
-            testing::UnitTest::GetInstance()->current_test_info()->name());
+            ::testing::UnitTest::GetInstance()->current_test_info()->name());
     std::filesystem::create_directories(folder_ / "model");
     Write("model/config.json", kConfigJson);
     Write("model/tokenizer.json", "{}");

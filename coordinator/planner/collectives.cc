@@ -1,0 +1,165 @@
+#include "coordinator/planner/collectives.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "coordinator/planner/layer_names.h"
+
+namespace autotp::planner {
+namespace {
+
+using partition::CollectiveUse;
+using program::Operation;
+using program::Program;
+using Collective = v1::CollectivePlan;
+
+constexpr int64_t kFloatBytes = 4;
+
+int64_t Elements(const std::vector<int64_t>& shape) {
+  int64_t elements = 1;
+  for (const int64_t size : shape) elements *= size;
+  return elements;
+}
+
+Collective Step(Collective::Kind kind, Collective::Group group, int64_t count,
+                int64_t bytes) {
+  Collective plan;
+  plan.set_kind(kind);
+  plan.set_group(group);
+  plan.set_phase("step");
+  plan.set_count(count);
+  plan.set_bytes(bytes);
+  return plan;
+}
+
+// What one use is, without count and bytes.
+Collective KindOf(const CollectiveUse& use) {
+  Collective plan;
+  plan.set_group(Collective::GROUP_TENSOR);
+  plan.set_phase("forward");
+  switch (use.operation) {
+    case Operation::kCopy:
+      plan.set_kind(Collective::KIND_ALL_REDUCE);
+      plan.set_phase("backward");
+      break;
+    case Operation::kAllGather:
+      plan.set_kind(Collective::KIND_ALL_GATHER);
+      plan.set_reason(WithoutNumbers(use.reason));
+      break;
+    case Operation::kCrossEntropy:
+      plan.set_kind(Collective::KIND_LOSS);
+      break;
+    default:
+      plan.set_kind(Collective::KIND_ALL_REDUCE);
+      break;
+  }
+  return plan;
+}
+
+v1::CollectiveSite* SiteOf(const Program& program, const CollectiveUse& use,
+                           Collective* plan) {
+  v1::CollectiveSite site;
+  for (const int parameter : use.parameters)
+    site.add_weights(WithoutNumbers(program.parameters[parameter].name));
+  for (v1::CollectiveSite& known : *plan->mutable_sites()) {
+    if (std::equal(known.weights().begin(), known.weights().end(),
+                   site.weights().begin(), site.weights().end()))
+      return &known;
+  }
+  *plan->add_sites() = std::move(site);
+  return plan->mutable_sites(plan->sites_size() - 1);
+}
+
+void AddTensorCollectives(const EstimateInput& input,
+                          std::vector<Collective>* plans) {
+  for (const CollectiveUse& use : input.partitioned.collectives) {
+    Collective kind = KindOf(use);
+    // The loss is computed in fp32.
+    const int64_t width = kind.kind() == Collective::KIND_LOSS
+                              ? kFloatBytes
+                              : ComputeBytes(input.training);
+    const int64_t bytes =
+        use.elements * width * input.training.accumulation_steps();
+    const auto same =
+        std::find_if(plans->begin(), plans->end(), [&kind](const auto& plan) {
+          return plan.kind() == kind.kind() && plan.phase() == kind.phase() &&
+                 plan.reason() == kind.reason();
+        });
+    Collective& into =
+        same == plans->end() ? plans->emplace_back(std::move(kind)) : *same;
+    into.set_count(into.count() + use.calls);
+    into.set_bytes(into.bytes() + bytes);
+    v1::CollectiveSite* site = SiteOf(input.whole, use, &into);
+    site->set_count(site->count() + use.calls);
+    site->set_bytes(site->bytes() + bytes);
+  }
+}
+
+// Gradients that are partial on a tensor-parallel rank: each bucket of them,
+// after the data-parallel sum.
+void AddGradientSum(const zero::FlatLayout& layout, int stage,
+                    std::vector<Collective>* plans) {
+  int64_t count = 0;
+  int64_t elements = 0;
+  for (const zero::Bucket& bucket : layout.buckets()) {
+    if (!bucket.partial_gradient) continue;
+    ++count;
+    elements += bucket.range.size() / (stage == 0 ? 1 : layout.shards());
+  }
+  if (count == 0) return;
+  plans->push_back(Step(Collective::KIND_GRADIENT_SUM, Collective::GROUP_TENSOR,
+                        count, elements * kFloatBytes));
+}
+
+void AddDataCollectives(const EstimateInput& input,
+                        const zero::FlatLayout& layout,
+                        std::vector<Collective>* plans) {
+  const v1::TrainingConfig& training = input.training;
+  const int stage = StageOf(input);
+  const auto buckets = static_cast<int64_t>(layout.buckets().size());
+  const int64_t gradients = layout.elements() * kFloatBytes;
+  if (stage == 0) {
+    plans->push_back(Step(Collective::KIND_ALL_REDUCE, Collective::GROUP_DATA,
+                          buckets, gradients));
+    return;
+  }
+  const int64_t times = stage == 2 ? training.accumulation_steps() : 1;
+  plans->push_back(Step(Collective::KIND_REDUCE_SCATTER, Collective::GROUP_DATA,
+                        buckets * times, gradients * times));
+  plans->push_back(Step(Collective::KIND_ALL_GATHER, Collective::GROUP_DATA,
+                        buckets, layout.elements() * ComputeBytes(training)));
+}
+
+}  // namespace
+
+int64_t ComputeBytes(const v1::TrainingConfig& training) {
+  return training.compute_dtype() == v1::DATA_TYPE_FLOAT32 ? kFloatBytes : 2;
+}
+
+int StageOf(const EstimateInput& input) {
+  return input.data_parallel_size == 1 ? 0 : input.training.zero_stage();
+}
+
+zero::FlatLayout LayoutOf(const EstimateInput& input, const Program& local) {
+  std::vector<zero::FlatParameter> parameters;
+  for (const program::Parameter& parameter : local.parameters) {
+    parameters.push_back({Elements(local.values[parameter.value].shape),
+                          parameter.partial_gradient});
+  }
+  return zero::FlatLayout(
+      std::move(parameters), static_cast<int>(input.data_parallel_size),
+      zero::BucketElements(input.training.reduce_bucket_elements()));
+}
+
+std::vector<Collective> CollectivesOf(const EstimateInput& input) {
+  std::vector<Collective> plans;
+  const zero::FlatLayout layout = LayoutOf(input, input.partitioned.locals[0]);
+  if (input.partitioned.tensor_parallel_size > 1) {
+    AddTensorCollectives(input, &plans);
+    AddGradientSum(layout, StageOf(input), &plans);
+  }
+  if (input.data_parallel_size > 1) AddDataCollectives(input, layout, &plans);
+  return plans;
+}
+
+}  // namespace autotp::planner

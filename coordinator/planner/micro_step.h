@@ -1,0 +1,92 @@
+// micro_step.h -- the memory of a micro-step under way, for
+// activation_memory.h: which tensors there are, and who holds them.
+//
+// Memory is counted by shared pointers, just as LibTorch counts it: a tensor
+// that one pointer holds may be written over, views share their memory.
+#ifndef AUTOTP_COORDINATOR_PLANNER_MICRO_STEP_H_
+#define AUTOTP_COORDINATOR_PLANNER_MICRO_STEP_H_
+
+#include <algorithm>
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "coordinator/program/program.h"
+
+namespace autotp::planner {
+
+struct Meter {
+  int64_t now = 0;
+  int64_t peak = 0;
+};
+
+class Memory {
+ public:
+  Memory(Meter* meter, int64_t bytes) : meter_(*meter), bytes_(bytes) {
+    meter_.now += bytes_;
+    meter_.peak = std::max(meter_.peak, meter_.now);
+  }
+  ~Memory() { meter_.now -= bytes_; }
+  Memory(const Memory&) = delete;
+  Memory& operator=(const Memory&) = delete;
+
+ private:
+  Meter& meter_;
+  const int64_t bytes_;
+};
+
+// Null: memory that is not counted (weights, the program's inputs).
+using Held = std::shared_ptr<Memory>;
+
+// Contexts of worker/runtime/operation.h, without the numbers.
+class MicroStep {
+ public:
+  MicroStep(const program::Program& local, int64_t compute_bytes);
+
+  // Forward of every node, then backward; returns the peak.
+  int64_t Run();
+
+ private:
+  using Node = program::Node;
+
+  int64_t Elements(program::ValueId v) const;
+  bool IsNarrow(program::ValueId v) const;  // stored in two bytes
+  Held Make(int64_t bytes) { return std::make_shared<Memory>(&meter_, bytes); }
+  Held MakeFloat(program::ValueId v) { return Make(4 * Elements(v)); }
+  Held Widened(Held held, program::ValueId v);   // as fp32
+  Held Narrowed(Held held, program::ValueId v);  // as it is stored
+  static bool IsOwned(const Held& held) { return held.use_count() == 1; }
+
+  void Forward(int n);
+  void ForwardKeeping(const Node& node, std::vector<Held>* kept);
+  Held FloatInput(const Node& node, size_t i);
+  Held TakeInput(const Node& node, size_t i);
+  Held OwnInput(const Node& node, size_t i);  // to write over
+  void Give(const Node& node, size_t i, Held made);
+
+  void Backward(int n);
+  void BackwardDense(const Node& node, std::vector<Held> kept);
+  bool Needs(const Node& node, size_t i) const;
+  Held TakeGradient(const Node& node);
+  Held FloatGradient(const Node& node);
+  void AddGradient(program::ValueId v, Held gradient);
+  void AddToInput(const Node& node, size_t i, Held gradient);
+  // Makes room for the gradient, or takes what is there, and delivers it.
+  void WriteGradient(const Node& node, size_t i);
+
+  const program::Program& local_;
+  const int64_t compute_bytes_;
+  Meter meter_;
+  int at_ = 0;  // node under way
+  std::vector<bool> is_parameter_;
+  std::vector<bool> needs_gradient_;
+  std::vector<int> last_use_;
+  std::vector<bool> runs_backward_;      // [node]
+  std::vector<Held> tensors_;            // [value]
+  std::vector<Held> gradients_;          // [value]; null: not reached yet
+  std::vector<std::vector<Held>> kept_;  // [node]
+};
+
+}  // namespace autotp::planner
+
+#endif  // AUTOTP_COORDINATOR_PLANNER_MICRO_STEP_H_
