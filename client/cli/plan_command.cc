@@ -1,7 +1,10 @@
 // `autotp plan`: the dry run. No GPU, no job, no weights.
 #include <cstdio>
+#include <fstream>
 #include <memory>
+#include <optional>
 
+#include "absl/strings/str_cat.h"
 #include "client/cli/commands.h"
 #include "client/cli/connection.h"
 #include "client/cli/diagnostic_text.h"
@@ -9,7 +12,11 @@
 #include "client/cli/job_request.h"
 #include "client/cli/local_cluster.h"
 #include "client/cli/message_json.h"
+#include "client/cli/plan_diff.h"
+#include "client/cli/plan_explain.h"
 #include "client/cli/plan_view.h"
+#include "client/cli/text_style.h"
+#include "client/cli/tune_text.h"
 #include "proto/support/status_macros.h"
 
 namespace autotp::cli {
@@ -18,10 +25,69 @@ namespace {
 struct PlanFlags {
   JobRequest request;
   Connection connection;
+  std::string explain;  // a parameter's name; empty: the whole plan
+  std::string diff;     // a plan that was saved as JSON; empty: none
+  TuneFlags tune;
 };
 
+absl::StatusOr<nlohmann::ordered_json> ReadPlan(const std::string& path) {
+  std::ifstream file(path, std::ios::binary);
+  if (!file) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        path,
+        ": cannot be read; save a plan with `autotp plan ... --output "
+        "json > FILE`"));
+  }
+  auto plan = nlohmann::ordered_json::parse(file, nullptr,
+                                            /*allow_exceptions=*/false);
+  if (plan.is_discarded())
+    return absl::InvalidArgumentError(absl::StrCat(path, ": is not JSON"));
+  return plan;
+}
+
+// What the user asked to see of a valid plan.
+absl::Status Show(const PlanFlags& flags,
+                  const v1::ValidateJobResponse& answer) {
+  const TextStyle style = TerminalStyle();
+  const bool json = flags.connection.json();
+  if (!flags.explain.empty()) {
+    AUTOTP_ASSIGN_OR_RETURN(const Explanation explanation,
+                            Explain(answer.plan(), flags.explain));
+    if (json)
+      PrintJson(ExplanationJson(explanation));
+    else
+      std::printf("%s", ExplanationText(explanation, style).c_str());
+  } else if (!flags.diff.empty()) {
+    AUTOTP_ASSIGN_OR_RETURN(const nlohmann::ordered_json other,
+                            ReadPlan(flags.diff));
+    absl::StatusOr<std::vector<Difference>> differences =
+        Differences(other, PlanJson(answer));
+    if (!differences.ok()) return Annotate(differences.status(), flags.diff);
+    if (json)
+      PrintJson(DifferencesJson(*differences));
+    else
+      std::printf("%s", DifferencesText(*differences, style).c_str());
+  } else if (answer.has_tuned()) {
+    if (json)
+      PrintJson(TuneJson(answer.tuned()));
+    else
+      std::printf("%s", TuneText(answer.tuned(), style).c_str());
+  } else if (json) {
+    PrintJson(PlanJson(answer));
+  } else {
+    std::printf("%s", PlanText(answer, style).c_str());
+  }
+  return absl::OkStatus();
+}
+
 absl::StatusOr<int> Plan(PlanFlags& flags) {
-  AUTOTP_ASSIGN_OR_RETURN(const v1::JobSpec spec, ToJobSpec(flags.request));
+  AUTOTP_ASSIGN_OR_RETURN(v1::JobSpec spec, ToJobSpec(flags.request));
+  // Headers of weights are read where there are any.
+  spec.mutable_model()->clear_initialization();
+  std::optional<v1::TuneRequest> tune;
+  if (flags.tune.autotune) {
+    AUTOTP_ASSIGN_OR_RETURN(tune, ToTuneRequest(flags.tune));
+  }
   // Without a cluster to ask, a private coordinator answers.
   std::unique_ptr<LocalCluster> local;
   if (flags.connection.coordinator.empty()) {
@@ -30,15 +96,17 @@ absl::StatusOr<int> Plan(PlanFlags& flags) {
   }
   client::JobClient client = flags.connection.Open();
   AUTOTP_ASSIGN_OR_RETURN(const v1::ValidateJobResponse answer,
-                          client.Validate(spec));
-  if (flags.connection.json()) {
-    PrintJson(PlanJson(answer));
-  } else {
+                          client.Validate(spec, tune));
+  if (!flags.connection.json()) {
     for (const v1::Diagnostic& diagnostic : answer.diagnostics()) {
       std::fprintf(stderr, "%s",
                    DiagnosticText(diagnostic, spec.config_json()).c_str());
     }
-    if (answer.valid()) std::printf("%s", PlanText(answer).c_str());
+  }
+  if (answer.valid()) {
+    AUTOTP_RETURN_IF_ERROR(Show(flags, answer));
+  } else if (flags.connection.json()) {
+    PrintJson(PlanJson(answer));
   }
   return answer.valid() ? kExitDone : kExitInvalidInput;
 }
@@ -50,7 +118,6 @@ void AddPlanCommand(CLI::App& app, int& exit_code) {
       "plan", "Show how a model would be cut, and what it would cost");
   auto flags = std::make_shared<PlanFlags>();
   flags->connection.coordinator.clear();
-  flags->request.init = "random";  // the weights need not be there
   command
       ->add_option("--model", flags->request.model, "Hugging Face model folder")
       ->required();
@@ -64,6 +131,14 @@ void AddPlanCommand(CLI::App& app, int& exit_code) {
                    "tokens in a sequence; default: the model's longest, at "
                    "most 2048")
       ->check(CLI::PositiveNumber);
+  command->add_option("--explain", flags->explain,
+                      "all about one parameter: its cut, rule, class and "
+                      "collectives");
+  command
+      ->add_option("--diff", flags->diff,
+                   "how this plan differs from one that --output json saved")
+      ->excludes("--explain");
+  AddTuneFlags(*command, flags->tune);
   AddConnectionFlags(*command, flags->connection);
   command->callback([flags, &exit_code] {
     const absl::StatusOr<int> result = Plan(*flags);

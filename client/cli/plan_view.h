@@ -5,6 +5,7 @@
 #include <string>
 
 #include "autotp/v1/job_service.pb.h"
+#include "client/cli/text_style.h"
 #include "nlohmann/json.hpp"
 
 namespace autotp::cli {
@@ -12,9 +13,10 @@ namespace autotp::cli {
 // `autotp plan --output json`; its keys are a promise to scripts.
 nlohmann::ordered_json PlanJson(const v1::ValidateJobResponse& response);
 
-// Batch arithmetic, cut classes, parameters (identical layers once),
-// collectives and the estimate, as tables.
-std::string PlanText(const v1::ValidateJobResponse& response);
+// Batch arithmetic, cut classes, parameters (identical layers once) with the
+// reasons of their cuts, collectives and the estimate, as tables.
+std::string PlanText(const v1::ValidateJobResponse& response,
+                     const TextStyle& style);
 
 }  // namespace autotp::cli
 

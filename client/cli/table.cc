@@ -9,6 +9,7 @@ namespace autotp::cli {
 namespace {
 
 constexpr size_t kGap = 2;
+constexpr size_t kNarrowest = 24;  // columns of a wrapped text
 
 std::string Line(const std::vector<std::string>& cells,
                  const std::vector<size_t>& widths) {
@@ -22,10 +23,8 @@ std::string Line(const std::vector<std::string>& cells,
   return line + "\n";
 }
 
-}  // namespace
-
-std::string RenderTable(const std::vector<std::string>& header,
-                        const std::vector<std::vector<std::string>>& rows) {
+std::vector<size_t> Widths(const std::vector<std::string>& header,
+                           const std::vector<std::vector<std::string>>& rows) {
   std::vector<size_t> widths(header.size());
   for (size_t i = 0; i < header.size(); ++i) {
     widths[i] = header[i].size();
@@ -34,8 +33,37 @@ std::string RenderTable(const std::vector<std::string>& header,
       widths[i] = std::max(widths[i], row[i].size());
     }
   }
+  return widths;
+}
+
+}  // namespace
+
+std::string RenderTable(const std::vector<std::string>& header,
+                        const std::vector<std::vector<std::string>>& rows) {
+  const std::vector<size_t> widths = Widths(header, rows);
   std::string table = Line(header, widths);
   for (const auto& row : rows) table += Line(row, widths);
+  return table;
+}
+
+std::string RenderTable(const std::vector<std::string>& header,
+                        const std::vector<std::vector<std::string>>& rows,
+                        const TextStyle& style) {
+  const std::vector<size_t> widths = Widths(header, rows);
+  size_t before = 0;  // columns left of the last
+  for (size_t i = 0; i + 1 < widths.size(); ++i) before += widths[i] + kGap;
+  const size_t room =
+      std::max(kNarrowest, style.width > before ? style.width - before : 0);
+  std::string heading = Line(header, widths);
+  heading.pop_back();
+  std::string table = style.Bold(heading) + "\n";
+  for (std::vector<std::string> row : rows) {
+    for (const std::string& line : Wrap(row.back(), room)) {
+      row.back() = line;
+      table += Line(row, widths);
+      row.assign(row.size(), "");
+    }
+  }
   return table;
 }
 

@@ -6,6 +6,7 @@
 #include <gtest/gtest.h>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_replace.h"
 
 namespace autotp::cli {
 namespace {
@@ -52,10 +53,20 @@ TEST(PlanJsonTest, HasThePromisedKeys) {
 }
 
 TEST(PlanTextTest, IdenticalLayersAreOneRow) {
-  const std::string text = PlanText(TwoLayers());
-  EXPECT_THAT(text, HasSubstr("model.layers.*.mlp.up_proj.weight"));
-  EXPECT_THAT(text, HasSubstr("[37, 64] [35, 64]"));
+  const std::string text = PlanText(TwoLayers(), {});
+  EXPECT_THAT(text, HasSubstr("model.layers.{0..1}.mlp.up_proj.weight"));
+  EXPECT_THAT(text, HasSubstr("[37+35, 64]"));
   EXPECT_THAT(text, Not(HasSubstr("model.layers.0")));
+}
+
+TEST(PlanTextTest, ColoursAreWishedForAndTakeNothingAway) {
+  const std::string plain = PlanText(TwoLayers(), {.colour = false});
+  std::string coloured = PlanText(TwoLayers(), {.colour = true});
+  EXPECT_THAT(plain, Not(HasSubstr("\x1b")));
+  EXPECT_THAT(coloured, HasSubstr("\x1b"));
+  for (const char* code : {"\x1b[0m", "\x1b[1m", "\x1b[2m"})
+    coloured = absl::StrReplaceAll(coloured, {{code, ""}});
+  EXPECT_EQ(coloured, plain);
 }
 
 }  // namespace

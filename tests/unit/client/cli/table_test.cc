@@ -15,6 +15,17 @@ TEST(RenderTableTest, AlignsColumnsWithoutTrailingSpaces) {
             "longer  2\n");
 }
 
+TEST(RenderTableTest, WrapsTheLastColumnWithinTheWidth) {
+  EXPECT_EQ(
+      RenderTable({"NAME", "WHY"},
+                  {{"a", "one two three four five six seven"}, {"b", "short"}},
+                  {.width = 30}),
+      "NAME  WHY\n"
+      "a     one two three four five\n"
+      "      six seven\n"
+      "b     short\n");
+}
+
 TEST(HumanBytesTest, PicksTheUnit) {
   EXPECT_EQ(HumanBytes(0), "0 B");
   EXPECT_EQ(HumanBytes(1023), "1023 B");
