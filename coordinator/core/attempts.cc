@@ -21,8 +21,14 @@ bool All(const Job& job, v1::RankRecord::State state) {
       [state](const v1::RankRecord& rank) { return rank.state() == state; });
 }
 
-bool IsPast(v1::RankRecord::State state, v1::RankRecord::State than) {
-  return state >= than;
+bool IsOver(const v1::RankRecord& rank) {
+  return rank.state() >= v1::RankRecord::STATE_FINISHED;
+}
+
+// One that has failed is not: its attempt is about to end.
+bool WasReady(const v1::RankRecord& rank) {
+  return rank.state() == v1::RankRecord::STATE_READY ||
+         rank.state() == v1::RankRecord::STATE_FINISHED;
 }
 
 // Everything that belongs to the era that ends.
@@ -35,7 +41,9 @@ void CloseAttempt(Change change, Job& job) {
   job.record.clear_stop_now();
   job.status().clear_ranks();
   job.keys.clear();
-  job.pending_failure.reset();
+  job.record.clear_pending_failure();
+  job.blame_deadline = absl::InfiniteFuture();
+  job.forms_again = false;
   job.deadline = absl::InfiniteFuture();
   job.last_progress_time = absl::InfiniteFuture();
 }
@@ -149,6 +157,14 @@ void FailAttempt(Change change, Job& job, v1::Failure failure) {
   }
 }
 
+void FormAgain(Change change, Job& job) {
+  AUTOTP_CHECK(job.state() == v1::JOB_STATE_STARTING, job.name());
+  CloseAttempt(change, job);
+  Move(change, job, v1::JOB_STATE_RECOVERING,
+       "the coordinator restarted while its groups were forming; they form "
+       "again");
+}
+
 void SettleRanks(Change change, Job& job) {
   if (All(job, v1::RankRecord::STATE_FINISHED)) {
     job.status().set_model_path(job.record.ranks(0).model_path());
@@ -161,11 +177,7 @@ void SettleRanks(Change change, Job& job) {
   }
   const auto& ranks = job.record.ranks();
   if (job.state() == v1::JOB_STATE_CANCELLING) {
-    const bool over =
-        std::all_of(ranks.begin(), ranks.end(), [](const v1::RankRecord& rank) {
-          return IsPast(rank.state(), v1::RankRecord::STATE_FINISHED);
-        });
-    if (over) {
+    if (std::all_of(ranks.begin(), ranks.end(), IsOver)) {
       const int64_t saved = job.record.committed_step();
       EndJob(change, job, v1::JOB_STATE_CANCELLED,
              saved > 0
@@ -175,11 +187,7 @@ void SettleRanks(Change change, Job& job) {
     return;
   }
   if (job.state() == v1::JOB_STATE_STARTING) {
-    const bool ready =
-        std::all_of(ranks.begin(), ranks.end(), [](const v1::RankRecord& rank) {
-          return IsPast(rank.state(), v1::RankRecord::STATE_READY);
-        });
-    if (ready) {
+    if (std::all_of(ranks.begin(), ranks.end(), WasReady)) {
       job.deadline = absl::InfiniteFuture();
       job.last_progress_time = change.now;
       Move(change, job, v1::JOB_STATE_RUNNING,

@@ -40,6 +40,10 @@ void StartAttempt(Change change, Job& job, const std::vector<Seat>& seats);
 // that was being cancelled is cancelled.
 void FailAttempt(Change change, Job& job, v1::Failure failure);
 
+// The keys of its groups are lost, by no fault of its own: no restart of those
+// that the user allows is used up. REQUIRES: STARTING.
+void FormAgain(Change change, Job& job);
+
 // Looks at the ranks' states and moves on: all ready, all finished, all
 // stopped.
 void SettleRanks(Change change, Job& job);

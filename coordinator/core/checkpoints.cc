@@ -8,6 +8,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "coordinator/core/job_state.h"
 #include "coordinator/core/ledger.h"
 #include "coordinator/core/time_proto.h"
 #include "google/protobuf/util/message_differencer.h"
@@ -61,6 +62,19 @@ bool IsComplete(const Job& job, const v1::CheckpointRecord& record) {
   return record.parts_size() == job.record.ranks_size();
 }
 
+// May a job that has not ended begin from this folder, now or again? Another
+// one that resumes it has it as its first manifest.
+bool IsNeeded(const State& state, const std::string& folder) {
+  const std::string manifest = Normal(ManifestPath(folder));
+  return std::any_of(state.jobs.begin(), state.jobs.end(),
+                     [&manifest](const auto& entry) {
+                       const v1::JobRecord& record = entry.second.record;
+                       return !IsTerminal(entry.second.state()) &&
+                              (Normal(record.first_manifest()) == manifest ||
+                               Normal(record.resume_manifest()) == manifest);
+                     });
+}
+
 // Older ones beyond what the user wants kept: the record goes first, so that
 // a half-removed folder is never taken for a checkpoint.
 void RemoveOld(Change change, Job& job) {
@@ -75,12 +89,13 @@ void RemoveOld(Change change, Job& job) {
   const int surplus = static_cast<int>(committed.size()) - keep;
   for (int i = 0; i < surplus; ++i) {
     const v1::CheckpointRecord& record = job.checkpoints.at(committed[i]);
-    // An attempt may still be reading the one that it resumed from.
-    if (ManifestPath(record.checkpoint().path()) ==
-        job.record.resume_manifest()) {
-      continue;
-    }
+    if (IsNeeded(change.state, record.checkpoint().path())) continue;
     EraseCheckpoint(record, change.effects);
+    auto& removed = change.state.removed_folders;
+    removed.push_back(Normal(record.checkpoint().path()));
+    if (removed.size() > change.state.policy.removed_folders_max) {
+      removed.pop_front();
+    }
     change.effects.removable_folders.push_back(record.checkpoint().path());
     job.checkpoints.erase(committed[i]);
   }
@@ -223,6 +238,10 @@ ResumePoint ChooseResumePoint(const State& state,
     for (const auto& [key, record] : job.checkpoints) {
       known[Normal(record.checkpoint().path())] = record.checkpoint().state();
     }
+  }
+  // Found before they were removed, by a job that was being planned meanwhile.
+  for (const std::string& folder : state.removed_folders) {
+    known[folder] = v1::Checkpoint::STATE_ABORTED;
   }
   ResumePoint best;
   best.reason = "no committed checkpoint under the output folder";

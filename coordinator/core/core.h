@@ -14,6 +14,7 @@
 #define AUTOTP_COORDINATOR_CORE_CORE_H_
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 

@@ -7,6 +7,7 @@
 #include "coordinator/core/core.h"
 #include "coordinator/core/fence.h"
 #include "coordinator/core/job_state.h"
+#include "coordinator/core/ledger.h"
 #include "coordinator/core/progress.h"
 #include "coordinator/core/rendezvous.h"
 #include "coordinator/core/roster.h"
@@ -54,10 +55,10 @@ void OnFailure(Change change, Job& job, v1::Failure failure) {
     FailAttempt(change, job, std::move(failure));
     return;
   }
-  if (!job.pending_failure) {
-    job.pending_failure = {std::move(failure),
-                           change.now + change.state.policy.blame_grace};
-  }
+  if (job.record.has_pending_failure()) return;
+  *job.record.mutable_pending_failure() = std::move(failure);
+  job.blame_deadline = change.now + change.state.policy.blame_grace;
+  SaveJob(job, change.now, change.effects);
 }
 
 }  // namespace

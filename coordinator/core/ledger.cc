@@ -79,13 +79,22 @@ void ExpectWorkers(State& state, absl::Time now) {
       job.deadline = absl::InfiniteFuture();
     }
     job.last_progress_time = now;
+    // Rendezvous keys are not kept; a world of one has none.
+    job.forms_again =
+        job.state() == v1::JOB_STATE_STARTING && job.record.ranks_size() > 1;
+    if (job.record.has_pending_failure()) {
+      job.blame_deadline = now + state.policy.blame_grace;
+    }
     for (const v1::RankRecord& rank : job.record.ranks()) {
+      // A rank that is done may be of a process before the present one.
+      if (rank.state() >= v1::RankRecord::STATE_FINISHED) continue;
       Worker& worker = state.workers[rank.worker()];
       worker.name = rank.worker();
       worker.incarnation = rank.incarnation();
       worker.device = rank.device();
       worker.last_heartbeat = now;
       worker.lease_deadline = now + state.policy.adopt_window;
+      worker.generation = state.epoch << 32;  // above all that were sent
     }
   }
 }

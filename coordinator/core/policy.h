@@ -31,8 +31,9 @@ struct Policy {
   // Bounds.
   size_t jobs_max = 10'000;
   size_t workers_max = 4'096;
-  size_t events_max = 1'000;  // newest ones kept, for each job
-  size_t keys_max = 4'096;    // rendezvous keys of an attempt
+  size_t events_max = 1'000;           // newest ones kept, for each job
+  size_t keys_max = 4'096;             // rendezvous keys of an attempt
+  size_t removed_folders_max = 1'000;  // remembered as removed
   size_t key_value_bytes_max = 64 << 10;
 };
 

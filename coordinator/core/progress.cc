@@ -16,6 +16,7 @@ void AddProgress(Change change, Job& job,
     // size.
     const int64_t steps = step.step() - progress.step();
     progress.set_step(step.step());
+    job.last_progress_time = change.now;
     progress.set_tokens(progress.tokens() + steps * step.tokens());
     progress.set_loss(step.loss());
     if (step.step_seconds() <= 0) continue;
@@ -32,7 +33,6 @@ void AddProgress(Change change, Job& job,
   *progress.mutable_remaining() =
       ToProtoDuration(absl::Seconds(steps_left * job.step_seconds));
   *progress.mutable_update_time() = ToTimestamp(change.now);
-  job.last_progress_time = change.now;
   change.effects.jobs.insert(job.name());
 }
 

@@ -95,9 +95,10 @@ bool IsStuck(const Policy& policy, const Job& job, absl::Time now) {
 
 void PassTimeOf(Change change, Job& job) {
   const Policy& policy = change.state.policy;
-  if (job.pending_failure && change.now > job.pending_failure->deadline) {
-    v1::Failure failure = std::move(job.pending_failure->failure);
-    FailAttempt(change, job, std::move(failure));
+  if (job.forms_again && job.state() == v1::JOB_STATE_STARTING) {
+    FormAgain(change, job);
+  } else if (change.now > job.blame_deadline) {
+    FailAttempt(change, job, v1::Failure(job.record.pending_failure()));
   } else if (change.now > job.deadline) {
     if (job.state() == v1::JOB_STATE_STARTING) {
       FailSlowStart(change, job);

@@ -13,7 +13,6 @@
 #include <deque>
 #include <map>
 #include <memory>
-#include <optional>
 #include <set>
 #include <string>
 #include <vector>
@@ -57,11 +56,6 @@ struct CheckpointKey {
   auto operator<=>(const CheckpointKey&) const = default;
 };
 
-struct PendingFailure {
-  v1::Failure failure;
-  absl::Time deadline;  // then it is believed
-};
-
 struct Job {
   // Durable.
   v1::JobRecord record;
@@ -74,7 +68,9 @@ struct Job {
   absl::Time deadline = absl::InfiniteFuture();  // of STARTING, CANCELLING
   absl::Time last_progress_time = absl::InfiniteFuture();
   double step_seconds = 0;  // smoothed; 0: no step seen yet
-  std::optional<PendingFailure> pending_failure;
+  // When record.pending_failure is believed.
+  absl::Time blame_deadline = absl::InfiniteFuture();
+  bool forms_again = false;  // the keys of its groups died with a coordinator
   std::map<std::string, std::string> keys;  // rendezvous of the attempt
 
   const std::string& name() const { return record.job().name(); }
@@ -91,6 +87,7 @@ struct State {
   std::map<std::string, Worker> workers;
   std::map<std::string, Job> jobs;
   std::map<std::string, std::string> requests;  // request_id -> job name
+  std::deque<std::string> removed_folders;  // the newest: nobody resumes there
 };
 
 }  // namespace autotp::core
