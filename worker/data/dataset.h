@@ -42,6 +42,7 @@ class Dataset {
   //   OUT_OF_RANGE      a token id that the vocabulary lacks; names file,
   //                     sequence, position and id
   //   INVALID_ARGUMENT  a malformed line (JSON lines)
+  //   DATA_LOSS         the file was cut short since it was opened
   // REQUIRES: 0 <= index < sequence_count().
   virtual absl::Status Read(int64_t index, absl::Span<int64_t> input_ids,
                             absl::Span<int64_t> labels) const = 0;

@@ -1,12 +1,14 @@
 #include "worker/data/jsonl.h"
 
 #include <algorithm>
+#include <string>
 #include <utility>
 #include <vector>
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
+#include "absl/types/span.h"
 #include "nlohmann/json.hpp"
 #include "proto/support/check.h"
 #include "proto/support/status_macros.h"
@@ -21,7 +23,8 @@ constexpr size_t kLineBytesMax = size_t{64} << 20;
 
 struct Line {
   int64_t number = 0;  // from 1, as editors count
-  absl::string_view text;
+  int64_t begin = 0;   // byte of the file
+  int64_t size = 0;    // bytes
 };
 
 class JsonLinesDataset final : public Dataset {
@@ -44,8 +47,11 @@ class JsonLinesDataset final : public Dataset {
     AUTOTP_CHECK(index >= 0 && index < sequence_count(), "sequence ", index,
                  " of ", sequence_count());
     const Line& line = lines_[index];
-    const json object = json::parse(line.text.begin(), line.text.end(), nullptr,
-                                    /*allow_exceptions=*/false);
+    std::string text(static_cast<size_t>(line.size), '\0');
+    AUTOTP_RETURN_IF_ERROR(
+        Annotate(file_->ReadAt(line.begin, absl::MakeSpan(text)),
+                 absl::StrCat("line ", line.number)));
+    const json object = json::parse(text, nullptr, /*allow_exceptions=*/false);
     if (!object.is_object()) return Malformed(line, "not a JSON object");
     AUTOTP_RETURN_IF_ERROR(ReadList(line, object, "input_ids", input_ids));
     for (int64_t t = 0; t < sequence_length_; ++t) {
@@ -121,7 +127,10 @@ absl::StatusOr<std::vector<Line>> FindLines(const MappedFile& file) {
           absl::StrCat(file.path(), ":", number, ": a line of ", text.size(),
                        " bytes; at most ", kLineBytesMax, " can be read"));
     }
-    if (!text.empty()) lines.push_back({number, text});
+    if (!text.empty()) {
+      lines.push_back({number, text.data() - file.bytes().data(),
+                       static_cast<int64_t>(text.size())});
+    }
     rest.remove_prefix(std::min(end + 1, rest.size()));
   }
   return lines;

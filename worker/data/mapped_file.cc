@@ -9,6 +9,7 @@
 
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
+#include "proto/support/check.h"
 
 namespace autotp::data {
 namespace {
@@ -44,12 +45,37 @@ absl::StatusOr<std::unique_ptr<MappedFile>> MappedFile::Open(
   const absl::Status mapped = data == MAP_FAILED
                                   ? ErrnoStatus(path, "map the data file")
                                   : absl::OkStatus();
-  close(descriptor);  // the mapping stays
-  if (!mapped.ok()) return mapped;
+  if (!mapped.ok()) {
+    close(descriptor);
+    return mapped;
+  }
   return std::unique_ptr<MappedFile>(
-      new MappedFile(path, static_cast<const char*>(data), size));
+      new MappedFile(path, descriptor, static_cast<const char*>(data), size));
 }
 
-MappedFile::~MappedFile() { munmap(const_cast<char*>(data_), size_); }
+MappedFile::~MappedFile() {
+  munmap(const_cast<char*>(data_), size_);
+  close(descriptor_);
+}
+
+absl::Status MappedFile::ReadAt(int64_t offset, absl::Span<char> out) const {
+  const int64_t end = offset + static_cast<int64_t>(out.size());
+  AUTOTP_CHECK(offset >= 0, path_);
+  AUTOTP_CHECK(end <= static_cast<int64_t>(size_), path_);
+  while (!out.empty()) {
+    const ssize_t count = pread(descriptor_, out.data(), out.size(), offset);
+    if (count < 0 && errno == EINTR) continue;
+    if (count < 0) return ErrnoStatus(path_, "read the data file");
+    if (count == 0) {
+      return absl::DataLossError(absl::StrCat(
+          path_, ": ends at byte ", offset, ", but byte ", end, " is needed; ",
+          "it had ", size_,
+          " bytes when the job began: it was cut short meanwhile"));
+    }
+    out.remove_prefix(static_cast<size_t>(count));
+    offset += count;
+  }
+  return absl::OkStatus();
+}
 
 }  // namespace autotp::data

@@ -1,14 +1,18 @@
 #include "worker/data/token_stream.h"
 
 #include <algorithm>
+#include <array>
 #include <cstring>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "proto/support/check.h"
+#include "proto/support/status_macros.h"
 
 namespace autotp::data {
 namespace {
+
+constexpr size_t kPieceBytes = 16 << 10;  // of the stack, read at once
 
 template <typename Token>
 void Widen(const char* bytes, absl::Span<int64_t> out) {
@@ -58,9 +62,8 @@ class StreamDataset final : public Dataset {
                     absl::Span<int64_t> labels) const override {
     AUTOTP_CHECK(index >= 0 && index < sequence_count(), "sequence ", index,
                  " of ", sequence_count());
-    const int64_t offset =
-        stream_.begin + index * sequence_length_ * SizeOf(stream_.width);
-    WidenAs(stream_.width, stream_.file->bytes().data() + offset, input_ids);
+    AUTOTP_RETURN_IF_ERROR(Annotate(ReadTokens(index, input_ids),
+                                    absl::StrCat("sequence ", index)));
     for (int64_t t = 0; t < sequence_length_; ++t) {
       if (input_ids[t] < 0 || input_ids[t] >= vocabulary_size_) {
         return TokenError(path(), index, t, input_ids[t], vocabulary_size_);
@@ -71,6 +74,23 @@ class StreamDataset final : public Dataset {
   }
 
  private:
+  absl::Status ReadTokens(int64_t index, absl::Span<int64_t> out) const {
+    std::array<char, kPieceBytes> bytes;
+    const int64_t width = SizeOf(stream_.width);
+    const size_t tokens_max = bytes.size() / static_cast<size_t>(width);
+    int64_t at = stream_.begin + index * sequence_length_ * width;
+    while (!out.empty()) {
+      const size_t tokens = std::min(out.size(), tokens_max);
+      const auto piece =
+          absl::MakeSpan(bytes).first(tokens * static_cast<size_t>(width));
+      AUTOTP_RETURN_IF_ERROR(stream_.file->ReadAt(at, piece));
+      WidenAs(stream_.width, piece.data(), out.first(tokens));
+      out.remove_prefix(tokens);
+      at += static_cast<int64_t>(piece.size());
+    }
+    return absl::OkStatus();
+  }
+
   const TokenStream stream_;
   const int64_t sequence_length_;
   const int64_t vocabulary_size_;

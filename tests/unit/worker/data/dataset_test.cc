@@ -7,6 +7,7 @@
 #include <gtest/gtest.h>
 
 #include <cstring>
+#include <filesystem>
 #include <fstream>
 #include <numeric>
 #include <string>
@@ -259,6 +260,32 @@ TEST_F(DatasetTest, NamesTheLineOfJsonThatIsNoSequence) {
                 AllOf(HasSubstr("a.jsonl:2"), HasSubstr(message)))
         << line;
   }
+}
+
+// A mapping would end the process here.
+TEST_F(DatasetTest, NamesFileAndPlaceWhenAFileIsCutShortLater) {
+  std::vector<uint16_t> tokens(40'000);
+  for (size_t i = 0; i < tokens.size(); ++i) tokens[i] = i % 100;
+  const std::string stream = Write("a.bin", Bytes(tokens));
+  const std::string lines =
+      Write("a.jsonl", "{\"input_ids\": [1, 2]}\n{\"input_ids\": [3, 4]}\n");
+  auto from_stream = Open(stream, 10'000);
+  auto from_lines = Open(lines, 2);
+  ASSERT_TRUE(from_stream.ok() && from_lines.ok());
+  EXPECT_EQ(Sequence(**from_stream, 3)[9'999], 99);
+  std::filesystem::resize_file(stream, 30'000);
+  std::filesystem::resize_file(lines, 30);
+  const absl::Status no_tokens = ReadBatch(**from_stream, {1}).status();
+  EXPECT_EQ(no_tokens.code(), absl::StatusCode::kDataLoss);
+  EXPECT_THAT(no_tokens.message(),
+              AllOf(HasSubstr(stream), HasSubstr("sequence 1"),
+                    HasSubstr("ends at byte 30000"), HasSubstr("80000 bytes"),
+                    HasSubstr("cut short")));
+  const absl::Status no_line = ReadBatch(**from_lines, {1}).status();
+  EXPECT_EQ(no_line.code(), absl::StatusCode::kDataLoss);
+  EXPECT_THAT(no_line.message(), AllOf(HasSubstr(lines), HasSubstr("line 2"),
+                                       HasSubstr("ends at byte 30")));
+  EXPECT_EQ(Sequence(**from_stream, 0)[99], 99) << "what is left can be read";
 }
 
 TEST_F(DatasetTest, RefusesWhatIsNoDataFile) {
