@@ -82,6 +82,7 @@ absl::StatusOr<std::unique_ptr<zero::FlatState>> MakeState(
   options.zero_stage = task.config().zero_stage();
   options.bfloat16 = task.config().compute_dtype() == v1::DATA_TYPE_BFLOAT16;
   options.bucket_elements = task.config().reduce_bucket_elements();
+  options.gather_elements = task.config().allgather_bucket_elements();
   options.data_group = groups.data_or_null();
   options.tensor_group = groups.tensor_or_null();
   options.parallel_for = runtime::ParallelFor;

@@ -74,6 +74,13 @@ absl::Status FlatState::Allocate() {
   AUTOTP_ASSIGN_OR_RETURN(exp_avg_, HostMemory::Allocate(updated * float_size));
   AUTOTP_ASSIGN_OR_RETURN(exp_avg_sq_,
                           HostMemory::Allocate(updated * float_size));
+  if (stage_ != 0) {
+    AUTOTP_ASSIGN_OR_RETURN(
+        gather_, WeightGather::Create(layout_, options_.data_group,
+                                      options_.bfloat16 ? ElementType::kBFloat16
+                                                        : ElementType::kFloat32,
+                                      options_.gather_elements));
+  }
   const size_t buckets = layout_.buckets().size();
   written_.resize(parameters_.size());
   pending_.resize(buckets);
@@ -309,18 +316,9 @@ absl::Status FlatState::Update(const optimizer::AdamStep& step) {
 }
 
 absl::Status FlatState::PublishWeights() {
-  const int64_t size = options_.bfloat16 ? 2 : 4;
-  const ElementType type =
-      options_.bfloat16 ? ElementType::kBFloat16 : ElementType::kFloat32;
   for (const Bucket& bucket : layout_.buckets()) {
-    char* whole =
-        static_cast<char*>(weights_.data()) + bucket.range.begin * size;
-    const int64_t part = bucket.range.size() / data_size_;
-    const Buffer own{whole + data_rank_ * part * size, part, type};
-    AUTOTP_RETURN_IF_ERROR(Annotate(
-        options_.data_group->AllGather(own, {whole, bucket.range.size(), type})
-            ->Wait(),
-        "all-gather of weights"));
+    AUTOTP_RETURN_IF_ERROR(Annotate(gather_.Gather(bucket, weights_.data()),
+                                    "all-gather of weights"));
   }
   return absl::OkStatus();
 }

@@ -37,6 +37,7 @@
 #include "worker/optimizer/adam.h"
 #include "worker/runtime/parameter_store.h"
 #include "worker/zero/host_memory.h"
+#include "worker/zero/weight_gather.h"
 
 namespace autotp::zero {
 
@@ -56,6 +57,7 @@ struct FlatStateOptions {
   int zero_stage = 0;
   bool bfloat16 = false;
   int64_t bucket_elements = 0;  // 0: the largest that is sensible
+  int64_t gather_elements = 0;  // at most, in one all-gather; 0: any number
   collective::Communicator* data_group = nullptr;    // null: one rank
   collective::Communicator* tensor_group = nullptr;  // null: one rank
   ParallelFor parallel_for = nullptr;                // null: one thread
@@ -142,6 +144,7 @@ class FlatState final : public runtime::ParameterStore {
   HostMemory gradients_;  // fp32: whole, or this shard's (stage 2)
   HostMemory exp_avg_;
   HostMemory exp_avg_sq_;
+  WeightGather gather_;  // stages 1 and 2
 
   std::vector<bool> written_;        // [parameter] in this step
   std::vector<int> pending_;         // [bucket] parameters not yet done

@@ -4,8 +4,11 @@
 
 #include <unistd.h>
 
+#include <algorithm>
 #include <cmath>
+#include <cstring>
 #include <map>
+#include <optional>
 #include <thread>
 
 #include <gmock/gmock.h>
@@ -58,9 +61,21 @@ struct Outcome {
   std::vector<double> norms;
   std::map<std::pair<int, int64_t>, std::vector<float>> owned;
   int64_t state_bytes = 0;
+  std::vector<int64_t> gathered;  // elements of each all-gather
 };
 
-void Train(FlatState& state, int data_rank, Outcome& outcome) {
+std::vector<float> Values(const void* weight, int64_t count, bool bfloat16) {
+  std::vector<float> values(count);
+  for (int64_t i = 0; i < count; ++i) {
+    const uint32_t bits =
+        bfloat16 ? uint32_t{static_cast<const uint16_t*>(weight)[i]} << 16
+                 : static_cast<const uint32_t*>(weight)[i];
+    std::memcpy(&values[i], &bits, sizeof(bits));
+  }
+  return values;
+}
+
+void Train(FlatState& state, int data_rank, bool bfloat16, Outcome& outcome) {
   for (size_t p = 0; p < kSizes.size(); ++p) {
     std::vector<float> values(kSizes[p]);
     for (int64_t i = 0; i < kSizes[p]; ++i)
@@ -98,9 +113,8 @@ void Train(FlatState& state, int data_rank, Outcome& outcome) {
         state.Update(optimizer::MakeAdamStep(config, step, 0.1, 1.0)).ok());
   }
   for (size_t p = 0; p < kSizes.size(); ++p) {
-    const float* weight =
-        static_cast<const float*>(state.Weight(static_cast<int>(p)));
-    outcome.weights.emplace_back(weight, weight + kSizes[p]);
+    outcome.weights.push_back(
+        Values(state.Weight(static_cast<int>(p)), kSizes[p], bfloat16));
   }
   for (const OwnedPiece& piece : state.OwnedPieces()) {
     outcome.owned[{piece.parameter, piece.range.begin}] = {
@@ -109,7 +123,48 @@ void Train(FlatState& state, int data_rank, Outcome& outcome) {
   outcome.state_bytes = state.optimizer_state_bytes();
 }
 
-std::vector<Outcome> RunRanks(int data_size, int tensor_size, int stage) {
+// Counts what is gathered through it.
+class CountingGroup final : public collective::Communicator {
+ public:
+  explicit CountingGroup(collective::Communicator& group) : group_(group) {}
+
+  int rank() const override { return group_.rank(); }
+  int size() const override { return group_.size(); }
+  std::string Describe() const override { return group_.Describe(); }
+  std::unique_ptr<collective::Work> AllReduce(
+      collective::Buffer buffer, collective::Reduction op) override {
+    return group_.AllReduce(buffer, op);
+  }
+  std::unique_ptr<collective::Work> ReduceScatter(
+      collective::Buffer whole, collective::Buffer part,
+      collective::Reduction op) override {
+    return group_.ReduceScatter(whole, part, op);
+  }
+  std::unique_ptr<collective::Work> AllGather(
+      collective::Buffer part, collective::Buffer whole) override {
+    gathered.push_back(whole.count);
+    return group_.AllGather(part, whole);
+  }
+  std::unique_ptr<collective::Work> Broadcast(collective::Buffer buffer,
+                                              int root) override {
+    return group_.Broadcast(buffer, root);
+  }
+  absl::Status Barrier() override { return group_.Barrier(); }
+  void Abort(const std::string& reason) override { group_.Abort(reason); }
+
+  std::vector<int64_t> gathered;  // elements of each all-gather
+
+ private:
+  collective::Communicator& group_;
+};
+
+struct RunOptions {
+  bool bfloat16 = false;
+  int64_t gather_elements = 0;
+};
+
+std::vector<Outcome> RunRanks(int data_size, int tensor_size, int stage,
+                              RunOptions run = {}) {
   const int world = data_size * tensor_size;
   std::vector<int> data_memory, tensor_memory;
   for (int i = 0; i < tensor_size; ++i)
@@ -134,11 +189,15 @@ std::vector<Outcome> RunRanks(int data_size, int tensor_size, int stage) {
       FlatStateOptions options;
       options.zero_stage = stage;
       options.bucket_elements = 80;
-      options.data_group = data.get();
+      options.gather_elements = run.gather_elements;
+      options.bfloat16 = run.bfloat16;
+      std::optional<CountingGroup> counting;
+      if (data) options.data_group = &counting.emplace(*data);
       options.tensor_group = tensor.get();
       auto state = FlatState::Create(parameters, options);
       ASSERT_TRUE(state.ok()) << state.status();
-      Train(**state, d, outcomes[rank]);
+      Train(**state, d, run.bfloat16, outcomes[rank]);
+      if (counting) outcomes[rank].gathered = counting->gathered;
     });
   }
   for (std::thread& thread : threads) thread.join();
@@ -196,6 +255,47 @@ TEST(FlatState, PartialGradientsAreSummedOverTheTensorGroup) {
       for (size_t i = 0; i < moments.size(); ++i) {
         ASSERT_NEAR(got[i], factor * moments[i], 1e-5)
             << "stage " << stage << ", parameter " << place.first;
+      }
+    }
+  }
+}
+
+// Buckets of this layout at two ranks hold 64, 64, 64 and 32 elements.
+TEST(FlatState, GathersNoMoreAtOnceThanIsAllowedAndTheSameBytes) {
+  for (const bool bfloat16 : {false, true}) {
+    for (const int stage : {1, 2}) {
+      const std::vector<Outcome> whole =
+          RunRanks(2, 1, stage, {.bfloat16 = bfloat16});
+      int64_t elements = 0;  // of one step
+      for (const int64_t count : whole[0].gathered) elements += count;
+      elements /= kSteps;
+      const struct {
+        int64_t limit;
+        int64_t largest;
+      } kCases[] = {{1'000'000, 0}, {64, 64}, {20, 20}, {7, 6}, {1, 2}};
+      for (const auto& [limit, largest] : kCases) {
+        const std::vector<Outcome> cut = RunRanks(
+            2, 1, stage, {.bfloat16 = bfloat16, .gather_elements = limit});
+        for (int rank = 0; rank < 2; ++rank) {
+          EXPECT_EQ(cut[rank].weights, whole[rank].weights)
+              << "stage " << stage << ", at most " << limit;
+          EXPECT_EQ(cut[rank].owned, whole[rank].owned);
+        }
+        const std::vector<int64_t>& gathered = cut[0].gathered;
+        if (largest == 0) {
+          EXPECT_EQ(gathered, whole[0].gathered);
+          continue;
+        }
+        EXPECT_EQ(*std::max_element(gathered.begin(), gathered.end()), largest);
+        // Each bucket takes as few as it can.
+        size_t calls = 0;
+        for (const int64_t count : whole[0].gathered) {
+          calls += static_cast<size_t>((count + largest - 1) / largest);
+        }
+        EXPECT_EQ(gathered.size(), calls) << "at most " << limit;
+        int64_t sum = 0;
+        for (const int64_t count : gathered) sum += count;
+        EXPECT_EQ(sum, elements * kSteps);
       }
     }
   }
