@@ -7,6 +7,7 @@ namespace {
 
 constexpr size_t kFailureLines = 20;
 constexpr size_t kLogChunkMax = 4 << 20;
+constexpr int64_t kLogOffsetMax = int64_t{1} << 50;
 
 }  // namespace
 
@@ -18,6 +19,15 @@ absl::StatusOr<v1::UploadLogsResponse> Engine::ApplyRequest(
   AUTOTP_ASSIGN_OR_RETURN(const core::Job* job, core_.FindJob(fence.job()));
   if (request.rank() < 0 || request.rank() >= job->spec().world_size()) {
     return absl::InvalidArgumentError(absl::StrCat("rank: ", request.rank()));
+  }
+  if (fence.attempt() < 1 || fence.attempt() > job->status().attempt()) {
+    return absl::AbortedError(
+        absl::StrCat("STALE_ATTEMPT: ", job->name(), " is at attempt ",
+                     job->status().attempt(), ", not ", fence.attempt()));
+  }
+  if (request.offset() < 0 || request.offset() > kLogOffsetMax) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        "offset: ", request.offset(), "; must be 0 to ", kLogOffsetMax));
   }
   if (request.data().size() > kLogChunkMax) {
     return absl::InvalidArgumentError(absl::StrCat(

@@ -41,7 +41,7 @@ std::vector<std::string> LogBuffer::LastLines(size_t lines_max) const {
   if (from != absl::string_view::npos && from < text.size()) {
     text.remove_prefix(text[from] == '\n' ? from + 1 : from);
   }
-  if (text.empty()) return {};
+  if (text.empty() || lines_max == 0) return {};
   return absl::StrSplit(text, '\n');
 }
 

@@ -45,18 +45,25 @@ inline std::string LogTopic(const std::string& job, int rank) {
 
 class Topics {
  public:
-  void Wait(const std::string& topic, std::weak_ptr<Waiter> waiter,
-            absl::Time deadline = absl::InfiniteFuture());
+  explicit Topics(size_t waiters_max = 65'536) : waiters_max_(waiters_max) {}
+
+  // RESOURCE_EXHAUSTED: too many wait already; this one will not be woken.
+  absl::Status Wait(const std::string& topic, std::weak_ptr<Waiter> waiter,
+                    absl::Time deadline = absl::InfiniteFuture());
   void Notify(const std::string& topic, const View& view);
   void NotifyLate(absl::Time now, const View& view);  // deadlines passed
   void NotifyAll(const View& view);
   void StopAll(const absl::Status& why);
+  // How many wait; those that have gone may count until the next deadline.
+  size_t size() const { return size_; }
 
  private:
   struct Entry {
     std::weak_ptr<Waiter> waiter;
     absl::Time deadline;
   };
+  const size_t waiters_max_;
+  size_t size_ = 0;  // entries of all topics
   std::map<std::string, std::vector<Entry>> waiting_;
 };
 

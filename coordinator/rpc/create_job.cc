@@ -14,6 +14,9 @@
 namespace autotp::rpc {
 namespace {
 
+constexpr size_t kRequestIdMax = 256;
+constexpr size_t kSpecBytesMax = 4 << 20;
+
 using Done = std::function<void(absl::StatusOr<v1::Job>)>;
 
 // Of the request without its request_id: the same body, the same digest.
@@ -28,6 +31,21 @@ std::string DigestOf(v1::CreateJobRequest request) {
   }
   const XXH128_hash_t hash = XXH3_128bits(bytes.data(), bytes.size());
   return absl::StrFormat("%016x%016x", hash.high64, hash.low64);
+}
+
+// Bounds of what is stored for good.
+absl::Status ValidateRequest(const v1::CreateJobRequest& request) {
+  if (request.request_id().size() > kRequestIdMax) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("request_id: ", request.request_id().size(),
+                     " bytes; at most ", kRequestIdMax));
+  }
+  if (request.spec().ByteSizeLong() > kSpecBytesMax) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("spec: ", request.spec().ByteSizeLong(),
+                     " bytes; at most ", kSpecBytesMax));
+  }
+  return absl::OkStatus();
 }
 
 std::string DescribeError(const v1::Diagnostic& diagnostic) {
@@ -83,6 +101,11 @@ void PlanAndSubmit(const JobMaker& maker, v1::CreateJobRequest request,
 
 void CreateJob(const JobMaker& maker, const v1::CreateJobRequest& request,
                Done done) {
+  const absl::Status valid = ValidateRequest(request);
+  if (!valid.ok()) {
+    done(valid);
+    return;
+  }
   std::string digest = DigestOf(request);
   const absl::Status posted = maker.engine.Ask(
       [&maker, request, digest, done](const engine::View& view) {

@@ -1,5 +1,6 @@
 #include "coordinator/rpc/job_service.h"
 
+#include <algorithm>
 #include <fstream>
 #include <memory>
 #include <string>
@@ -14,25 +15,36 @@
 namespace autotp::rpc {
 namespace {
 
+absl::Status RequireNotNegative(const char* field, int64_t value) {
+  if (value >= 0) return absl::OkStatus();
+  return absl::InvalidArgumentError(
+      absl::StrCat(field, ": ", value, "; must not be negative"));
+}
+
 // What a reader gets of a log file that no buffer holds any more.
 constexpr int64_t kFileBytesMax = 8 << 20;
-
-std::string ReadFile(const std::string& path, int64_t begin, int64_t end) {
-  std::ifstream file(path, std::ios::binary);
-  if (!file || !file.seekg(begin)) return "";
-  std::string bytes(static_cast<size_t>(std::min(end - begin, kFileBytesMax)),
-                    '\0');
-  file.read(bytes.data(), static_cast<std::streamsize>(bytes.size()));
-  bytes.resize(static_cast<size_t>(file.gcount()));
-  return bytes;
-}
 
 // The part of a rank's log that lies before what is buffered.
 struct FilePart {
   std::string path;
+  int32_t attempt = 0;
   int64_t begin = 0;
   int64_t end = 0;
 };
+
+LogFilePart ReadFile(const FilePart& part) {
+  LogFilePart read;
+  read.attempt = part.attempt;
+  std::ifstream file(part.path, std::ios::binary | std::ios::ate);
+  if (!file) return read;
+  read.end = std::min<int64_t>(part.end, file.tellg());
+  if (read.end <= part.begin || !file.seekg(part.begin)) return read;
+  read.bytes.resize(
+      static_cast<size_t>(std::min(read.end - part.begin, kFileBytesMax)));
+  file.read(read.bytes.data(), static_cast<std::streamsize>(read.bytes.size()));
+  read.bytes.resize(static_cast<size_t>(file.gcount()));
+  return read;
+}
 
 absl::StatusOr<FilePart> FilePartOf(const engine::View& view,
                                     const v1::TailJobLogsRequest& request) {
@@ -43,17 +55,19 @@ absl::StatusOr<FilePart> FilePartOf(const engine::View& view,
         absl::StrCat("rank: ", request.rank(), "; ", job->name(), " has ",
                      job->spec().world_size(), " ranks"));
   }
-  if (request.offset() < 0) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("offset: ", request.offset()));
+  AUTOTP_RETURN_IF_ERROR(RequireNotNegative("offset", request.offset()));
+  AUTOTP_RETURN_IF_ERROR(RequireNotNegative("attempt", request.attempt()));
+  const int32_t newest = job->status().attempt();
+  if (request.attempt() > newest) {
+    return absl::NotFoundError(absl::StrCat("attempt: ", request.attempt(),
+                                            "; the newest of ", job->name(),
+                                            " is ", newest));
   }
-  const int32_t attempt =
-      request.attempt() > 0 ? request.attempt() : job->status().attempt();
+  const int32_t attempt = request.attempt() > 0 ? request.attempt() : newest;
   const engine::LogBuffer* log =
       view.telemetry.logs.Find({job->name(), attempt, request.rank()});
-  const int64_t end = log != nullptr ? log->begin() : INT64_MAX;
-  return FilePart{core::LogPath(*job, attempt, request.rank()),
-                  request.offset(), std::max(end, request.offset())};
+  return FilePart{core::LogPath(*job, attempt, request.rank()), attempt,
+                  request.offset(), log != nullptr ? log->begin() : INT64_MAX};
 }
 
 }  // namespace
@@ -95,10 +109,14 @@ grpc::ServerUnaryReactor* JobService::GetJob(Context* context,
 grpc::ServerUnaryReactor* JobService::ListJobs(
     Context* context, const v1::ListJobsRequest* request,
     v1::ListJobsResponse* response) {
-  return Ask<v1::ListJobsResponse>(engine_, context, response,
-                                   [request](const engine::View& view) {
-                                     return view.core.ListJobs(*request);
-                                   });
+  return Ask<v1::ListJobsResponse>(
+      engine_, context, response,
+      [request](
+          const engine::View& view) -> absl::StatusOr<v1::ListJobsResponse> {
+        AUTOTP_RETURN_IF_ERROR(
+            RequireNotNegative("page_size", request->page_size()));
+        return view.core.ListJobs(*request);
+      });
 }
 
 grpc::ServerUnaryReactor* JobService::CancelJob(
@@ -109,10 +127,14 @@ grpc::ServerUnaryReactor* JobService::CancelJob(
 grpc::ServerUnaryReactor* JobService::ListJobEvents(
     Context* context, const v1::ListJobEventsRequest* request,
     v1::ListJobEventsResponse* response) {
-  return Ask<v1::ListJobEventsResponse>(engine_, context, response,
-                                        [request](const engine::View& view) {
-                                          return view.core.ListEvents(*request);
-                                        });
+  return Ask<v1::ListJobEventsResponse>(
+      engine_, context, response,
+      [request](const engine::View& view)
+          -> absl::StatusOr<v1::ListJobEventsResponse> {
+        AUTOTP_RETURN_IF_ERROR(
+            RequireNotNegative("after_sequence", request->after_sequence()));
+        return view.core.ListEvents(*request);
+      });
 }
 
 JobService::Stream<v1::WatchJobResponse>* JobService::WatchJob(
@@ -123,8 +145,13 @@ JobService::Stream<v1::WatchJobResponse>* JobService::WatchJob(
 
 JobService::Stream<v1::StreamJobMetricsResponse>* JobService::StreamJobMetrics(
     Context*, const v1::StreamJobMetricsRequest* request) {
-  return PullStream<v1::StreamJobMetricsResponse>::Start(
-      engine_, MetricsSteps(*request));
+  using MetricsStream = PullStream<v1::StreamJobMetricsResponse>;
+  const absl::Status valid =
+      RequireNotNegative("after_step", request->after_step());
+  if (valid.ok()) return MetricsStream::Start(engine_, MetricsSteps(*request));
+  auto stream = MetricsStream::Make(engine_);
+  stream->Refuse(valid);
+  return stream.get();
 }
 
 JobService::Stream<v1::TailJobLogsResponse>* JobService::TailJobLogs(
@@ -145,8 +172,7 @@ JobService::Stream<v1::TailJobLogsResponse>* JobService::TailJobLogs(
         }
         const absl::Status queued =
             maker_.pool.Post([stream, request, part = *part] {
-              stream->Begin(
-                  LogSteps(request, ReadFile(part.path, part.begin, part.end)));
+              stream->Begin(LogSteps(request, ReadFile(part)));
             });
         if (!queued.ok()) fail(queued);
       },

@@ -1,6 +1,7 @@
 #include "coordinator/rpc/job_streams.h"
 
 #include <algorithm>
+#include <optional>
 #include <utility>
 #include <vector>
 
@@ -67,40 +68,83 @@ PullStream<v1::StreamJobMetricsResponse>::Next MetricsSteps(
   };
 }
 
-PullStream<v1::TailJobLogsResponse>::Next LogSteps(
-    const v1::TailJobLogsRequest& request, std::string from_file) {
-  using Step = NextStep<v1::TailJobLogsResponse>;
-  return [request, offset = request.offset(),
-          file = std::move(from_file)](const engine::View& view) mutable {
-    const auto job = view.core.FindJob(request.name());
+namespace {
+
+// One reader's place in the logs of a rank.
+class LogCursor {
+ public:
+  LogCursor(const v1::TailJobLogsRequest& request, LogFilePart file)
+      : request_(request),
+        file_(std::move(file)),
+        attempt_(file_.attempt),
+        offset_(request.offset()) {}
+
+  NextStep<v1::TailJobLogsResponse> Next(const engine::View& view) {
+    using Step = NextStep<v1::TailJobLogsResponse>;
+    const auto job = view.core.FindJob(request_.name());
     if (!job.ok()) return Step::End(job.status());
-    v1::TailJobLogsResponse response;
-    response.set_offset(offset);
-    if (!file.empty()) {
-      response.set_data(file.substr(0, kBytesPerMessage));
-      file.erase(0, response.data().size());
-      offset += static_cast<int64_t>(response.data().size());
-      return Step::Send(std::move(response));
-    }
-    const int32_t attempt =
-        request.attempt() > 0 ? request.attempt() : (*job)->status().attempt();
-    const engine::LogBuffer* log =
-        view.telemetry.logs.Find({(*job)->name(), attempt, request.rank()});
-    if (log != nullptr && offset < log->end()) {
-      const int64_t wanted = offset;
-      response.set_data(log->Read(offset, kBytesPerMessage));
-      response.set_offset(offset);
-      response.set_dropped_bytes(offset - wanted);
-      offset += static_cast<int64_t>(response.data().size());
-      return Step::Send(std::move(response));
+    const int32_t newest = (*job)->status().attempt();
+    if (attempt_ == 0) attempt_ = newest;
+    if (auto step = FromFile()) return *std::move(step);
+    if (auto step = FromBuffer(view, (*job)->name())) return *std::move(step);
+    if (request_.attempt() == 0 && request_.follow() && attempt_ < newest) {
+      attempt_ = newest;
+      offset_ = 0;
+      if (auto step = FromBuffer(view, (*job)->name())) return *std::move(step);
     }
     // An older attempt writes no more; the newest one may until the job ends.
-    const bool over = core::IsTerminal((*job)->state()) ||
-                      attempt < (*job)->status().attempt();
-    if (!request.follow() || over) return Step::End(absl::OkStatus());
-    return Step::Wait(engine::LogTopic((*job)->name(), request.rank()),
+    const bool over = core::IsTerminal((*job)->state()) || attempt_ < newest;
+    if (!request_.follow() || over) return Step::End(absl::OkStatus());
+    return Step::Wait(engine::LogTopic((*job)->name(), request_.rank()),
                       kLogPatience);
-  };
+  }
+
+ private:
+  using MaybeStep = std::optional<NextStep<v1::TailJobLogsResponse>>;
+
+  NextStep<v1::TailJobLogsResponse> Send(std::string data, int64_t dropped) {
+    v1::TailJobLogsResponse response;
+    response.set_attempt(attempt_);
+    response.set_offset(offset_);
+    response.set_dropped_bytes(dropped);
+    offset_ += static_cast<int64_t>(data.size());
+    response.set_data(std::move(data));
+    return NextStep<v1::TailJobLogsResponse>::Send(std::move(response));
+  }
+
+  MaybeStep FromFile() {
+    if (!file_.bytes.empty()) {
+      std::string data = file_.bytes.substr(0, kBytesPerMessage);
+      file_.bytes.erase(0, data.size());
+      return Send(std::move(data), 0);
+    }
+    const int64_t end = std::exchange(file_.end, 0);
+    if (offset_ >= end) return std::nullopt;
+    const int64_t dropped = end - std::exchange(offset_, end);
+    return Send("", dropped);
+  }
+
+  MaybeStep FromBuffer(const engine::View& view, const std::string& job) {
+    const engine::LogBuffer* log =
+        view.telemetry.logs.Find({job, attempt_, request_.rank()});
+    if (log == nullptr || offset_ >= log->end()) return std::nullopt;
+    const int64_t wanted = offset_;
+    std::string data = log->Read(offset_, kBytesPerMessage);
+    return Send(std::move(data), offset_ - wanted);
+  }
+
+  const v1::TailJobLogsRequest request_;
+  LogFilePart file_;
+  int32_t attempt_;
+  int64_t offset_;
+};
+
+}  // namespace
+
+PullStream<v1::TailJobLogsResponse>::Next LogSteps(
+    const v1::TailJobLogsRequest& request, LogFilePart file) {
+  return [cursor = LogCursor(request, std::move(file))](
+             const engine::View& view) mutable { return cursor.Next(view); };
 }
 
 }  // namespace autotp::rpc

@@ -17,10 +17,16 @@ PullStream<v1::WatchJobResponse>::Next WatchJobSteps(
 PullStream<v1::StreamJobMetricsResponse>::Next MetricsSteps(
     const v1::StreamJobMetricsRequest& request);
 
-// `from_file` is sent first: bytes of the log from request.offset() that are
-// in no buffer any more.
+// What a log file holds from request.offset() that is in no buffer any more.
+struct LogFilePart {
+  int32_t attempt = 0;  // 0: the job has not started
+  std::string bytes;    // the first of it, up to a limit
+  int64_t end = 0;      // where it ends in the log
+};
+
+// The part from the file is sent first, and what is missing of it named.
 PullStream<v1::TailJobLogsResponse>::Next LogSteps(
-    const v1::TailJobLogsRequest& request, std::string from_file);
+    const v1::TailJobLogsRequest& request, LogFilePart file);
 
 }  // namespace autotp::rpc
 

@@ -14,43 +14,63 @@ constexpr absl::Duration kWaitMax = absl::Minutes(10);
 
 }  // namespace
 
-void KeyWait::Start(const engine::View& view, const v1::GetKeyRequest* request,
-                    v1::GetKeyResponse* response,
-                    grpc::ServerUnaryReactor* reactor) {
-  const absl::Duration wait =
-      std::min(core::FromProtoDuration(request->wait()), kWaitMax);
-  auto call =
-      std::make_shared<KeyWait>(request, response, reactor, view.now + wait);
+grpc::ServerUnaryReactor* KeyWait::Start(engine::Engine& engine,
+                                         const v1::GetKeyRequest* request,
+                                         v1::GetKeyResponse* response) {
+  auto call = std::make_shared<KeyWait>(engine, request, response);
   call->self_ = call;
-  call->Wake(view);
+  const absl::Status posted = engine.Ask(
+      [call](const engine::View& view) { call->Begin(view); },
+      [call](const absl::Status& status) { call->FinishOnce(status); });
+  if (!posted.ok()) call->FinishOnce(posted);
+  return call.get();
 }
 
-KeyWait::KeyWait(const v1::GetKeyRequest* request, v1::GetKeyResponse* response,
-                 grpc::ServerUnaryReactor* reactor, absl::Time deadline)
-    : request_(request),
-      response_(response),
-      reactor_(reactor),
-      deadline_(deadline) {}
+void KeyWait::Begin(const engine::View& view) {
+  begun_ = true;
+  deadline_ =
+      view.now + std::min(core::FromProtoDuration(request_->wait()), kWaitMax);
+  if (request_->key().empty()) {
+    FinishOnce(absl::InvalidArgumentError("key: empty"));
+    return;
+  }
+  Wake(view);
+}
 
 void KeyWait::Wake(const engine::View& view) {
+  if (!begun_ || finished_) return;
+  if (cancelled_) {
+    FinishOnce(absl::CancelledError("the client has left"));
+    return;
+  }
   auto value = view.core.FindKey(*request_);
   if (!value.ok()) {
-    Answer(value.status());
+    FinishOnce(value.status());
   } else if (value->has_value()) {
     response_->set_value(**std::move(value));
-    Answer(absl::OkStatus());
+    FinishOnce(absl::OkStatus());
   } else if (view.now >= deadline_) {
-    Answer(absl::DeadlineExceededError(
+    FinishOnce(absl::DeadlineExceededError(
         absl::StrCat("key ", request_->key(), " did not come")));
   } else {
-    view.topics.Wait(engine::KeysTopic(request_->fence().job()), self_,
-                     deadline_);
+    const absl::Status waits = view.topics.Wait(
+        engine::KeysTopic(request_->fence().job()), self_, deadline_);
+    if (!waits.ok()) FinishOnce(waits);
   }
 }
 
-void KeyWait::Answer(const absl::Status& status) {
-  reactor_->Finish(ToGrpcStatus(status));
-  self_.reset();
+void KeyWait::OnCancel() {
+  cancelled_ = true;
+  // If posting fails the call is finished by its next wake-up, which has a
+  // deadline.
+  engine_
+      .Ask([call = self_](const engine::View& view) { call->Wake(view); },
+           [](const absl::Status&) {})
+      .IgnoreError();
+}
+
+void KeyWait::FinishOnce(const absl::Status& status) {
+  if (!finished_.exchange(true)) Finish(ToGrpcStatus(status));
 }
 
 }  // namespace autotp::rpc

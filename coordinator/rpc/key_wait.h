@@ -1,11 +1,16 @@
 // key_wait.h -- one GetKey call that waits for its key.
 //
-// Threading: engine thread only. The object owns itself until it has answered.
+// It ends when the key is there, the attempt is over, its own deadline has
+// passed, the client has left, or the engine stops.
+//
+// Threading: the engine's thread; gRPC's callbacks only post to it. The object
+// owns itself until OnDone().
 #ifndef AUTOTP_COORDINATOR_RPC_KEY_WAIT_H_
 #define AUTOTP_COORDINATOR_RPC_KEY_WAIT_H_
 
 #include <grpcpp/grpcpp.h>
 
+#include <atomic>
 #include <memory>
 
 #include "absl/time/time.h"
@@ -14,27 +19,35 @@
 
 namespace autotp::rpc {
 
-class KeyWait final : public engine::Waiter {
+class KeyWait final : public grpc::ServerUnaryReactor, public engine::Waiter {
  public:
-  // `request` and `response` are valid until the reactor is finished.
-  static void Start(const engine::View& view, const v1::GetKeyRequest* request,
-                    v1::GetKeyResponse* response,
-                    grpc::ServerUnaryReactor* reactor);
+  // `request` and `response` are valid until the call is finished.
+  static grpc::ServerUnaryReactor* Start(engine::Engine& engine,
+                                         const v1::GetKeyRequest* request,
+                                         v1::GetKeyResponse* response);
 
-  KeyWait(const v1::GetKeyRequest* request, v1::GetKeyResponse* response,
-          grpc::ServerUnaryReactor* reactor, absl::Time deadline);
+  KeyWait(engine::Engine& engine, const v1::GetKeyRequest* request,
+          v1::GetKeyResponse* response)
+      : engine_(engine), request_(request), response_(response) {}
 
   void Wake(const engine::View& view) override;
-  void Stop(const absl::Status& why) override { Answer(why); }
+  void Stop(const absl::Status& why) override { FinishOnce(why); }
+
+  void OnCancel() override;
+  void OnDone() override { self_.reset(); }
 
  private:
-  void Answer(const absl::Status& status);
+  void Begin(const engine::View& view);
+  void FinishOnce(const absl::Status& status);
 
+  engine::Engine& engine_;
   const v1::GetKeyRequest* request_;
   v1::GetKeyResponse* response_;
-  grpc::ServerUnaryReactor* reactor_;
-  const absl::Time deadline_;
-  std::shared_ptr<KeyWait> self_;  // until it has answered
+  absl::Time deadline_;            // set when it begins
+  std::shared_ptr<KeyWait> self_;  // until OnDone()
+  bool begun_ = false;             // engine thread only
+  std::atomic<bool> cancelled_ = false;
+  std::atomic<bool> finished_ = false;
 };
 
 }  // namespace autotp::rpc

@@ -126,7 +126,9 @@ class PullStream final : public grpc::ServerWriteReactor<Response>,
       writing_ = true;
       this->StartWrite(&response_);
     } else if (!step.topic.empty()) {
-      view.topics.Wait(step.topic, self_, view.now + step.patience);
+      const absl::Status waits =
+          view.topics.Wait(step.topic, self_, view.now + step.patience);
+      if (!waits.ok()) FinishOnce(waits);
     } else {
       FinishOnce(step.end);
     }

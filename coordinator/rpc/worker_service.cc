@@ -88,19 +88,9 @@ grpc::ServerUnaryReactor* RendezvousService::SetKey(
 }
 
 grpc::ServerUnaryReactor* RendezvousService::GetKey(
-    grpc::CallbackServerContext* context, const v1::GetKeyRequest* request,
+    grpc::CallbackServerContext*, const v1::GetKeyRequest* request,
     v1::GetKeyResponse* response) {
-  grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
-  const auto fail = [reactor](const absl::Status& status) {
-    reactor->Finish(ToGrpcStatus(status));
-  };
-  const absl::Status posted = engine_.Ask(
-      [request, response, reactor](const engine::View& view) {
-        KeyWait::Start(view, request, response, reactor);
-      },
-      fail);
-  if (!posted.ok()) fail(posted);
-  return reactor;
+  return KeyWait::Start(engine_, request, response);
 }
 
 grpc::ServerUnaryReactor* ClusterService::GetCluster(
