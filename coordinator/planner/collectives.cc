@@ -126,8 +126,14 @@ void AddDataCollectives(const EstimateInput& input,
   const int64_t times = stage == 2 ? training.accumulation_steps() : 1;
   plans->push_back(Step(Collective::KIND_REDUCE_SCATTER, Collective::GROUP_DATA,
                         buckets * times, gradients * times));
+  const int64_t part =
+      zero::GatherPart(layout.shards(), training.allgather_bucket_elements());
+  int64_t gathers = 0;
+  for (const zero::Bucket& bucket : layout.buckets()) {
+    gathers += (bucket.range.size() / layout.shards() - 1) / part + 1;
+  }
   plans->push_back(Step(Collective::KIND_ALL_GATHER, Collective::GROUP_DATA,
-                        buckets, layout.elements() * ComputeBytes(training)));
+                        gathers, layout.elements() * ComputeBytes(training)));
 }
 
 }  // namespace

@@ -1,6 +1,7 @@
 #include "proto/support/flat_layout.h"
 
 #include <algorithm>
+#include <limits>
 #include <utility>
 
 namespace autotp::zero {
@@ -23,6 +24,11 @@ Range Intersect(const Range& a, const Range& b) {
 int64_t BucketElements(int64_t configured) {
   return configured <= 0 ? kLargestBucket
                          : std::min(configured, kLargestBucket);
+}
+
+int64_t GatherPart(int shards, int64_t elements_max) {
+  if (elements_max <= 0) return std::numeric_limits<int64_t>::max();
+  return std::max<int64_t>(1, elements_max / shards);
 }
 
 FlatLayout::FlatLayout(std::vector<FlatParameter> parameters, int shards,

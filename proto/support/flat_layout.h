@@ -45,6 +45,10 @@ struct Bucket {
 // between backward and shard, and what overlaps.
 int64_t BucketElements(int64_t configured);
 
+// Elements of one shard in one all-gather, if all shards together may send
+// `elements_max` at once (0: any number). One at least.
+int64_t GatherPart(int shards, int64_t elements_max);
+
 class FlatLayout {
  public:
   // A bucket takes parameters until the next would take it beyond

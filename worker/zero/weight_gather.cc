@@ -19,8 +19,7 @@ absl::StatusOr<WeightGather> WeightGather::Create(
     gather.part_max_ =
         std::max(gather.part_max_, bucket.range.size() / layout.shards());
   }
-  if (elements_max <= 0) return gather;
-  const int64_t limit = std::max<int64_t>(1, elements_max / layout.shards());
+  const int64_t limit = GatherPart(layout.shards(), elements_max);
   if (limit >= gather.part_max_) return gather;
   gather.part_max_ = limit;
   AUTOTP_ASSIGN_OR_RETURN(

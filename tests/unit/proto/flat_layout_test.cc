@@ -38,6 +38,13 @@ TEST(FlatLayout, OfNothingIsEmpty) {
   EXPECT_TRUE(layout.buckets().empty());
 }
 
+TEST(FlatLayout, OneGatherTakesWhatMayBeSentAtOnce) {
+  EXPECT_EQ(GatherPart(4, 100), 25);
+  EXPECT_EQ(GatherPart(4, 103), 25);
+  EXPECT_EQ(GatherPart(4, 1), 1);
+  EXPECT_GT(GatherPart(4, 0), int64_t{1} << 50) << "any number";
+}
+
 TEST(FlatLayout, ShardsCoverEveryElementOnce) {
   for (int seed = 0; seed < 50; ++seed) {
     std::mt19937 random(seed);
