@@ -213,7 +213,8 @@ void CutGroups::CountCosts() {
     if (node.operation != Operation::kLinear) continue;
     // The whole input of a cut linear: its gradient is summed.
     const ValueId x = node.inputs[0];
-    for (const Block& block : BlocksOf(axes_.DimOf(node.inputs[1], 0))) {
+    const int rows = FlagOf(node, "transposed", false) ? 1 : 0;
+    for (const Block& block : BlocksOf(axes_.DimOf(node.inputs[1], rows))) {
       if (entered.emplace(block.group, x).second) {
         groups_[block.group].cost +=
             static_cast<double>(ElementCount(program_.values[x].shape)) /

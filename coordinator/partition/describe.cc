@@ -356,6 +356,13 @@ class Describer {
         use.calls = kExchangesOfLoss;
         use.parameters = WeightsBehind(node.inputs[0]);
         break;
+      case Operation::kRmsNorm: {
+        if (!node.attributes.contains("size")) return;
+        const std::vector<int64_t>& x = spmd_.values[node.inputs[0]].shape;
+        constexpr int64_t kBothWays = 2;
+        use.elements = kBothWays * ElementCount(x) / x.back();
+        break;
+      }
       default:
         return;
     }

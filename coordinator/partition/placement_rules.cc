@@ -27,10 +27,10 @@ struct TableRow {
 constexpr TableRow kTable[] = {
     {Operation::kEmbedding, "vh,...", "...h", "", "v"},
     {Operation::kLinear, "...k,nk,n", "...n", "", "k", 2},
-    {Operation::kRmsNorm, "...c,c", "...c", "c"},
+    {Operation::kRmsNorm, "...c,c", "...c"},
     {Operation::kLayerNorm, "...c,c,c", "...c", "c"},
     {Operation::kRotary, "bhtd,td,td", "bhtd", "d"},
-    {Operation::kAttention, "bhtd,bhsd,bhsd", "bhtd", "tsd"},
+    {Operation::kAttention, "bhtd,bhsd,bhsd,hs", "bhtd", "tsd"},
     {Operation::kActivation, "...", "..."},
     {Operation::kGatedActivation, "...,...", "..."},
     {Operation::kAdd, "...,...", "..."},
@@ -38,6 +38,9 @@ constexpr TableRow kTable[] = {
     {Operation::kScale, "...", "..."},
     {Operation::kCrossEntropy, "btv,bt", "", "bt", "v"},
 };
+
+constexpr TableRow kTransposedLinear = {
+    Operation::kLinear, "...k,kn,n", "...n", "", "k", 2};
 
 constexpr int kFirstLeading = 32;  // labels of "...", from the right
 constexpr int kMostLeading = 32;
@@ -127,6 +130,8 @@ PlacementRule AllBut(const Program& program, const Node& node, int64_t dim) {
 }  // namespace
 
 PlacementRule RuleOf(const Program& program, const Node& node) {
+  if (node.operation == Operation::kLinear && FlagOf(node, "transposed", false))
+    return FromTable(program, node, kTransposedLinear);
   for (const TableRow& row : kTable)
     if (row.operation == node.operation) return FromTable(program, node, row);
   PlacementRule rule;

@@ -399,6 +399,12 @@ void Propagator::PlaceAlong(const Node& node, const PlacementRule& rule,
                        std::move(terms), node.scope);
     return;
   }
+  // A row's mean is of all its columns.
+  if (node.operation == Operation::kRmsNorm &&
+      rule.inputs[1][0].label == cut.label) {
+    local.attributes["size"] = program_.values[node.inputs[1]].shape[0];
+    local.reason = "sum of squares of each row";
+  }
   for (size_t d = 0; d < rule.output.size(); ++d) {
     if (rule.output[d].label == cut.label)
       return EmitCut(std::move(local), out, {static_cast<int>(d), cut.ranks});

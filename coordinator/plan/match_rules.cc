@@ -62,7 +62,8 @@ class Matcher {
     }
     for (size_t i = 0; i < placements.size(); ++i) {
       if (roles_[i].weight_of_bias < 0) continue;
-      placements[i] = Bias(placements[roles_[i].weight_of_bias]);
+      const int weight = roles_[i].weight_of_bias;
+      placements[i] = Bias(placements[weight], roles_[weight]);
     }
     ReportUnmatched();
     ReportUnusedRules();
@@ -132,6 +133,7 @@ class Matcher {
         rule.action != Action::kVocabulary) {
       dim = 1;  // DeepSpeed cuts a matched table over its width
     }
+    if (role.is_transposed) dim = 1 - dim;
     return {{Want::kCut, dim}, match.pattern, reason};
   }
 
@@ -149,12 +151,14 @@ class Matcher {
     return {{Want::kWhole, 0}, "", "no rule matches: whole"};
   }
 
-  static Placement Bias(const Placement& weight) {
+  static Placement Bias(const Placement& weight, const WeightRole& role) {
     Placement bias = weight;
-    if (weight.request.want == Want::kCut && weight.request.dim != 0) {
+    if (weight.request.want != Want::kCut) return bias;
+    if (weight.request.dim != (role.is_transposed ? 1 : 0)) {
       bias.request = {Want::kWhole, 0};
       absl::StrAppend(&bias.reason, ", its bias whole");
-    } else if (weight.request.want == Want::kCut) {
+    } else {
+      bias.request.dim = 0;
       absl::StrAppend(&bias.reason, ", its bias with it");
     }
     return bias;

@@ -10,13 +10,14 @@ using program::Node;
 using program::Operation;
 using program::ValueId;
 
-// Values that are logits, or become them by a factor.
+// Values that are logits, or become them number by number.
 std::set<ValueId> Logits(const program::Program& program) {
   std::set<ValueId> logits;
   for (auto node = program.nodes.rbegin(); node != program.nodes.rend();
        ++node) {
     const bool passes_on = node->operation == Operation::kCrossEntropy ||
-                           (node->operation == Operation::kScale &&
+                           ((node->operation == Operation::kScale ||
+                             node->operation == Operation::kActivation) &&
                             logits.count(node->outputs[0]) > 0);
     if (passes_on) logits.insert(node->inputs[0]);
   }
@@ -45,6 +46,7 @@ std::vector<WeightRole> WeightRoles(const program::Program& program) {
       const int weight = find(node.inputs[1]);
       if (weight < 0) continue;
       roles[weight].is_linear = true;
+      roles[weight].is_transposed = FlagOf(node, "transposed", false);
       if (logits.count(node.outputs[0]) > 0) roles[weight].is_head = true;
       const int bias = node.inputs.size() > 2 ? find(node.inputs[2]) : -1;
       if (bias >= 0) roles[bias].weight_of_bias = weight;

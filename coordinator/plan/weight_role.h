@@ -9,11 +9,12 @@
 namespace autotp::plan {
 
 struct WeightRole {
-  bool is_linear = false;     // weight [out, in]
-  bool is_embedding = false;  // table [rows, width]
-  bool is_head = false;       // a linear whose output is the logits
-  bool is_vector = false;     // neither: norms and the like
-  int weight_of_bias = -1;    // index of the weight that this bias follows
+  bool is_linear = false;      // weight [out, in], or
+  bool is_transposed = false;  // [in, out]
+  bool is_embedding = false;   // table [rows, width]
+  bool is_head = false;        // a linear whose output is the logits
+  bool is_vector = false;      // neither: norms and the like
+  int weight_of_bias = -1;     // index of the weight that this bias follows
 };
 
 // By index into program.parameters.

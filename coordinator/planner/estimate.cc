@@ -92,10 +92,10 @@ double ForwardFlops(const Program& program) {
   double flops = 0;
   for (const Node& node : program.nodes) {
     if (node.operation == Operation::kLinear) {
-      const std::vector<int64_t>& weight = program.values[node.inputs[1]].shape;
+      const std::vector<int64_t>& y = program.values[node.outputs[0]].shape;
       const std::vector<int64_t>& x = program.values[node.inputs[0]].shape;
       flops += 2.0 * static_cast<double>(Elements(x)) *
-               static_cast<double>(weight[0]);
+               static_cast<double>(y.back());
     } else if (node.operation == Operation::kAttention) {
       const std::vector<int64_t>& q = program.values[node.inputs[0]].shape;
       const double keys =

@@ -142,21 +142,32 @@ ValueId Builder::Linear(absl::string_view module, ValueId x,
     Alias(options.tied_to, "weight");
     weight = ParameterNamed(options.tied_to);
   } else {
-    weight =
-        Parameter("weight", {options.out, shape.empty() ? 0 : shape.back()},
-                  Normal(options.standard_deviation));
+    std::vector<int64_t> sizes = {options.out,
+                                  shape.empty() ? 0 : shape.back()};
+    if (options.transposed) std::swap(sizes[0], sizes[1]);
+    weight = Parameter("weight", std::move(sizes),
+                       Normal(options.standard_deviation));
   }
   std::vector<ValueId> inputs = {x, weight};
   if (options.bias) inputs.push_back(Parameter("bias", {options.out}, kZeros));
-  return ApplyOne(Operation::kLinear, std::move(inputs));
+  Attributes attributes;
+  if (options.transposed) attributes["transposed"] = true;
+  return ApplyOne(Operation::kLinear, std::move(inputs), std::move(attributes));
 }
 
-ValueId Builder::RmsNorm(absl::string_view module, ValueId x, double eps) {
+ValueId Builder::RmsNorm(absl::string_view module, ValueId x, double eps,
+                         double offset) {
   const Scope scope = Enter(module);
   const std::vector<int64_t> shape = ShapeOf(x);
-  const ValueId weight =
-      Parameter("weight", {shape.empty() ? 0 : shape.back()}, kOnes);
-  return ApplyOne(Operation::kRmsNorm, {x, weight}, {{"eps", eps}});
+  const ValueId weight = Parameter("weight", {shape.empty() ? 0 : shape.back()},
+                                   offset == 1 ? kZeros : kOnes);
+  Attributes attributes = {{"eps", eps}};
+  if (offset != 0) attributes["offset"] = offset;
+  return ApplyOne(Operation::kRmsNorm, {x, weight}, std::move(attributes));
+}
+
+ValueId Builder::Normalize(ValueId x, double eps) {
+  return ApplyOne(Operation::kLayerNorm, {x}, {{"eps", eps}});
 }
 
 ValueId Builder::LayerNorm(absl::string_view module, ValueId x, double eps,
@@ -179,19 +190,45 @@ RotaryTables Builder::RotaryTable(std::vector<double> inv_freq, int64_t length,
   return {tables[0], tables[1]};
 }
 
-ValueId Builder::Rotary(ValueId x, const RotaryTables& tables) {
-  return ApplyOne(Operation::kRotary, {x, tables.cos, tables.sin});
+ValueId Builder::Rotary(ValueId x, const RotaryTables& tables,
+                        bool interleaved) {
+  Attributes attributes;
+  if (interleaved) attributes["interleaved"] = true;
+  return ApplyOne(Operation::kRotary, {x, tables.cos, tables.sin},
+                  std::move(attributes));
 }
 
-ValueId Builder::Attention(ValueId q, ValueId k, ValueId v, double scale,
-                           int64_t window) {
-  Attributes attributes = {{"scale", scale}};
-  if (window > 0) attributes["window"] = window;
-  return ApplyOne(Operation::kAttention, {q, k, v}, std::move(attributes));
+ValueId Builder::AlibiTable(const AlibiOptions& options) {
+  Attributes attributes = {{"slopes", options.slopes},
+                           {"length", options.length}};
+  if (options.scale != 1.0) attributes["scale"] = options.scale;
+  if (options.rounded) attributes["rounded"] = true;
+  return ApplyOne(Operation::kAlibiTable, {}, std::move(attributes));
+}
+
+ValueId Builder::Attention(ValueId q, ValueId k, ValueId v,
+                           const ScoreOptions& options) {
+  Attributes attributes = {{"scale", options.scale}};
+  if (options.window > 0) attributes["window"] = options.window;
+  if (options.soft_cap > 0) attributes["soft_cap"] = options.soft_cap;
+  std::vector<ValueId> inputs = {q, k, v};
+  if (options.bias != kNoValue) inputs.push_back(options.bias);
+  return ApplyOne(Operation::kAttention, std::move(inputs),
+                  std::move(attributes));
 }
 
 ValueId Builder::Activation(ValueId x, absl::string_view kind) {
   return ApplyOne(Operation::kActivation, {x}, {{"kind", std::string(kind)}});
+}
+
+ValueId Builder::SoftCap(ValueId x, double limit) {
+  return ApplyOne(Operation::kActivation, {x},
+                  {{"kind", std::string("soft_cap")}, {"limit", limit}});
+}
+
+ValueId Builder::Clamp(ValueId x, double limit) {
+  return ApplyOne(Operation::kActivation, {x},
+                  {{"kind", std::string("clamp")}, {"limit", limit}});
 }
 
 ValueId Builder::GatedActivation(ValueId gate, ValueId up,
@@ -208,8 +245,10 @@ ValueId Builder::Mul(ValueId a, ValueId b) {
   return ApplyOne(Operation::kMul, {a, b});
 }
 
-ValueId Builder::Scale(ValueId x, double factor) {
-  return ApplyOne(Operation::kScale, {x}, {{"factor", factor}});
+ValueId Builder::Scale(ValueId x, double factor, bool rounded) {
+  Attributes attributes = {{"factor", factor}};
+  if (rounded) attributes["rounded"] = true;
+  return ApplyOne(Operation::kScale, {x}, std::move(attributes));
 }
 
 ValueId Builder::Reshape(ValueId x, std::vector<int64_t> shape) {
@@ -227,6 +266,10 @@ ValueId Builder::Slice(ValueId x, int64_t dim, int64_t begin, int64_t end) {
 
 ValueId Builder::Concat(std::vector<ValueId> parts, int64_t dim) {
   return ApplyOne(Operation::kConcat, std::move(parts), {{"dim", dim}});
+}
+
+ValueId Builder::Stack(std::vector<ValueId> parts) {
+  return ApplyOne(Operation::kStack, std::move(parts));
 }
 
 ValueId Builder::CrossEntropy(ValueId logits, ValueId labels) {

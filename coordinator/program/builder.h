@@ -35,6 +35,7 @@ struct EmbeddingOptions {
 struct LinearOptions {
   int64_t out = 0;
   bool bias = false;
+  bool transposed = false;  // the weight is [in, out]
   double standard_deviation = 0.02;
   // Full name of a parameter [out, in] that is the weight; the weight's own
   // name becomes an alias of it (a tied head).
@@ -42,8 +43,22 @@ struct LinearOptions {
 };
 
 struct RotaryTables {
-  ValueId cos = kNoValue;  // [length, D]
+  ValueId cos = kNoValue;  // [length, channels that are turned]
   ValueId sin = kNoValue;
+};
+
+struct AlibiOptions {
+  std::vector<double> slopes;  // by head
+  int64_t length = 0;
+  double scale = 1.0;
+  bool rounded = false;
+};
+
+struct ScoreOptions {
+  double scale = 1.0;
+  int64_t window = 0;
+  double soft_cap = 0;
+  ValueId bias = kNoValue;
 };
 
 class Builder {
@@ -77,24 +92,32 @@ class Builder {
                     const EmbeddingOptions& options);
   ValueId Linear(absl::string_view module, ValueId x,
                  const LinearOptions& options);
-  ValueId RmsNorm(absl::string_view module, ValueId x, double eps);
+  // With an `offset` of one the weight starts at zero.
+  ValueId RmsNorm(absl::string_view module, ValueId x, double eps,
+                  double offset = 0);
   ValueId LayerNorm(absl::string_view module, ValueId x, double eps, bool bias);
 
   // Operations; what they mean is in operation.h.
   RotaryTables RotaryTable(std::vector<double> inv_freq, int64_t length,
                            double scale = 1.0);
-  ValueId Rotary(ValueId x, const RotaryTables& tables);
-  ValueId Attention(ValueId q, ValueId k, ValueId v, double scale,
-                    int64_t window = 0);
+  ValueId Rotary(ValueId x, const RotaryTables& tables,
+                 bool interleaved = false);
+  ValueId AlibiTable(const AlibiOptions& options);
+  ValueId Attention(ValueId q, ValueId k, ValueId v,
+                    const ScoreOptions& options);
+  ValueId Normalize(ValueId x, double eps);  // a layer norm without parameters
   ValueId Activation(ValueId x, absl::string_view kind);
+  ValueId SoftCap(ValueId x, double limit);
+  ValueId Clamp(ValueId x, double limit);
   ValueId GatedActivation(ValueId gate, ValueId up, absl::string_view kind);
   ValueId Add(ValueId a, ValueId b);
   ValueId Mul(ValueId a, ValueId b);
-  ValueId Scale(ValueId x, double factor);
+  ValueId Scale(ValueId x, double factor, bool rounded = false);
   ValueId Reshape(ValueId x, std::vector<int64_t> shape);
   ValueId Transpose(ValueId x, int64_t a, int64_t b);
   ValueId Slice(ValueId x, int64_t dim, int64_t begin, int64_t end);
   ValueId Concat(std::vector<ValueId> parts, int64_t dim);
+  ValueId Stack(std::vector<ValueId> parts);
   ValueId CrossEntropy(ValueId logits, ValueId labels);
 
   // A parameter of its own; `name` is relative to the scopes entered.

@@ -26,31 +26,43 @@ enum class Operation {
   // padding_idx stay global; a rank may hold no row (row_begin == row_end).
   kEmbedding,
   // x[...,K], weight[N,K], bias[N]? -> x weight^T + bias, [...,N].
+  // {transposed* = false: the weight is [K,N], as a Conv1D stores it}
   kLinear,
-  // x[...,C], weight[C] -> x / sqrt(mean(x^2) + eps) * weight over the last
-  // dimension, computed in fp32.  {eps}
+  // x[...,C], weight[C] -> x / sqrt(mean(x^2) + eps) * (weight + offset) over
+  // the last dimension, computed in fp32. {eps, offset* = 0}
+  // Local form, columns cut: {size}: all of C; the ranks then exchange one
+  // number per row, in the forward and in the backward.
   kRmsNorm,
-  // x[...,C], weight[C], bias[C]? -> over the last dimension, in fp32. {eps}
+  // x[...,C], weight[C]?, bias[C]? -> over the last dimension, in fp32. {eps}
   kLayerNorm,
-  // -> cos[T,D], sin[T,D], fp32: of position * inv_freq, each frequency twice
-  // (first and second half), times `scale`. {inv_freq: D/2 numbers, length: T,
+  // -> cos[T,R], sin[T,R], fp32: of position * inv_freq, each frequency twice
+  // (first and second half), times `scale`. {inv_freq: R/2 numbers, length: T,
   // scale* = 1}
   kRotaryTable,
-  // x[B,H,T,D], cos[T,D], sin[T,D] -> x cos + rotate_half(x) sin.
+  // x[B,H,T,D], cos[T,R], sin[T,R] -> the first R channels in pairs turned: i
+  // with i + R/2, the rest as they are. {interleaved* = false: pairs are 2i
+  // with 2i + 1}
   kRotary,
-  // q[B,H,T,D], k[B,G,T,D], v[B,G,T,D] -> [B,H,T,D]: softmax(q k^T scale,
-  // causal) v. {scale, window* = 0: none; else a query sees itself and the
-  // window-1 tokens before it}
+  // -> bias[H,T], fp32: slope * position * scale. {slopes: H numbers,
+  // length: T, scale* = 1, rounded* = false: slope and slope * position are
+  // rounded to bf16}
+  kAlibiTable,
+  // q[B,H,T,D], k[B,G,T,D], v[B,G,T,D], bias[H,T]? -> [B,H,T,D]: softmax(s,
+  // causal) v, where s = q k^T scale, s = soft_cap * tanh(s / soft_cap) if
+  // there is one, and bias is added to the scores of its key; it has no
+  // gradient. {scale, window* = 0: none; else a query sees itself and the
+  // window-1 tokens before it; soft_cap* = 0: none}
   kAttention,
-  // x -> f(x). {kind: silu, gelu, gelu_tanh, relu}
+  // x -> f(x). {kind: silu, gelu, gelu_tanh, relu; soft_cap: limit *
+  // tanh(x / limit); clamp: to [-limit, limit]; limit*}
   kActivation,
-  // gate, up (equal shapes) -> f(gate) * up. {kind}
+  // gate, up (equal shapes) -> f(gate) * up. {kind, without a limit}
   kGatedActivation,
   // a, b -> a + b, a * b, with broadcasting of b to a's shape (b may lack
   // leading dimensions or have ones).
   kAdd,
   kMul,
-  // x -> x * factor. {factor}
+  // x -> x * factor. {factor, rounded* = false: to the type x is stored in}
   kScale,
   // x -> the same numbers in the same order. {shape}
   kReshape,
@@ -60,6 +72,8 @@ enum class Operation {
   kSlice,
   // x0, x1, ... -> one after the other along `dim`. {dim}
   kConcat,
+  // x0, x1, ... (equal shapes) -> the same along a new first dimension.
+  kStack,
   // logits[B,T,V], labels[B,T] index -> scalar fp32: the mean negative log
   // likelihood, in fp32, of labels[b,t+1] under logits[b,t], over all
   // positions whose label is not -100; 0 where there is none.

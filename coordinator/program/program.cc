@@ -42,6 +42,10 @@ double NumberOf(const Node& node, absl::string_view name, double fallback) {
   return Find(node, name) == nullptr ? fallback : NumberOf(node, name);
 }
 
+bool FlagOf(const Node& node, absl::string_view name, bool fallback) {
+  return Find(node, name) == nullptr ? fallback : Get<bool>(node, name);
+}
+
 const std::string& TextOf(const Node& node, absl::string_view name) {
   return Get<std::string>(node, name);
 }

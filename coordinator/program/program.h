@@ -84,6 +84,7 @@ int64_t IntegerOf(const Node& node, absl::string_view name);
 int64_t IntegerOf(const Node& node, absl::string_view name, int64_t fallback);
 double NumberOf(const Node& node, absl::string_view name);
 double NumberOf(const Node& node, absl::string_view name, double fallback);
+bool FlagOf(const Node& node, absl::string_view name, bool fallback);
 const std::string& TextOf(const Node& node, absl::string_view name);
 const std::vector<int64_t>& IntegersOf(const Node& node,
                                        absl::string_view name);

@@ -85,30 +85,37 @@ Outputs Embedding(const Node& node, Inputs in) {
   return One(std::move(shape), ValueKind::kFloat);
 }
 
-Outputs Linear(Inputs in) {
+Outputs Linear(const Node& node, Inputs in) {
   const Value& x = *in[0];
   const Value& weight = *in[1];
   AUTOTP_RETURN_IF_ERROR(NeedNumbers(in));
   AUTOTP_RETURN_IF_ERROR(NeedRank(weight, 2, "weight"));
-  if (x.shape.empty() || x.shape.back() != weight.shape[1]) {
-    return Misfit("x ", ShapeText(x.shape), " does not end in the ",
-                  weight.shape[1], " columns of weight ",
+  const bool transposed = FlagOf(node, "transposed", false);
+  const int64_t columns = weight.shape[transposed ? 0 : 1];
+  const int64_t rows = weight.shape[transposed ? 1 : 0];
+  if (x.shape.empty() || x.shape.back() != columns) {
+    return Misfit("x ", ShapeText(x.shape), " does not end in the ", columns,
+                  transposed ? " rows" : " columns", " of weight ",
                   ShapeText(weight.shape));
   }
   if (in.size() > 2 && in[2] != nullptr)
-    AUTOTP_RETURN_IF_ERROR(NeedShape(*in[2], {weight.shape[0]}, "bias"));
+    AUTOTP_RETURN_IF_ERROR(NeedShape(*in[2], {rows}, "bias"));
   Shape shape = x.shape;
-  shape.back() = weight.shape[0];
+  shape.back() = rows;
   return One(std::move(shape), ValueKind::kFloat);
 }
 
-Outputs Norm(Inputs in) {
+Outputs Norm(const Node& node, Inputs in) {
   const Value& x = *in[0];
   AUTOTP_RETURN_IF_ERROR(NeedNumbers(in));
   if (x.shape.empty()) return Misfit("x is a scalar");
-  AUTOTP_RETURN_IF_ERROR(NeedShape(*in[1], {x.shape.back()}, "weight"));
+  if (in.size() > 1 && in[1] != nullptr)
+    AUTOTP_RETURN_IF_ERROR(NeedShape(*in[1], {x.shape.back()}, "weight"));
   if (in.size() > 2 && in[2] != nullptr)
     AUTOTP_RETURN_IF_ERROR(NeedShape(*in[2], {x.shape.back()}, "bias"));
+  const int64_t size = IntegerOf(node, "size", x.shape.back());
+  if (size < x.shape.back())
+    return Misfit("'size' is ", size, ", but ", x.shape.back(), " are here");
   return One(x.shape, x.kind);
 }
 
@@ -125,10 +132,24 @@ Outputs Rotary(Inputs in) {
   const Value& x = *in[0];
   AUTOTP_RETURN_IF_ERROR(NeedNumbers(in));
   AUTOTP_RETURN_IF_ERROR(NeedRank(x, 4, "x"));
-  const Shape table = {x.shape[2], x.shape[3]};
+  AUTOTP_RETURN_IF_ERROR(NeedRank(*in[1], 2, "cos"));
+  const int64_t width = in[1]->shape[1];
+  if (width > x.shape[3] || width % 2 != 0) {
+    return Misfit("cos has ", width, " columns, x has ", x.shape[3],
+                  " channels: needs an even part of them");
+  }
+  const Shape table = {x.shape[2], width};
   AUTOTP_RETURN_IF_ERROR(NeedShape(*in[1], table, "cos"));
   AUTOTP_RETURN_IF_ERROR(NeedShape(*in[2], table, "sin"));
   return One(x.shape, x.kind);
+}
+
+Outputs AlibiTable(const Node& node) {
+  const int64_t length = IntegerOf(node, "length");
+  const auto heads = static_cast<int64_t>(NumbersOf(node, "slopes").size());
+  if (length <= 0 || heads == 0)
+    return Misfit("length ", length, " and ", heads, " slopes");
+  return One({heads, length}, ValueKind::kFloat32);
 }
 
 Outputs Attention(const Node& node, Inputs in) {
@@ -148,7 +169,11 @@ Outputs Attention(const Node& node, Inputs in) {
   AUTOTP_RETURN_IF_ERROR(
       NeedShape(k, {q.shape[0], groups, q.shape[2], q.shape[3]}, "k"));
   AUTOTP_RETURN_IF_ERROR(NeedShape(*in[2], k.shape, "v"));
+  if (in.size() > 3 && in[3] != nullptr)
+    AUTOTP_RETURN_IF_ERROR(NeedShape(*in[3], {heads, q.shape[2]}, "bias"));
   if (IntegerOf(node, "window", 0) < 0) return Misfit("'window' is negative");
+  if (!(NumberOf(node, "soft_cap", 0) >= 0))
+    return Misfit("'soft_cap' is negative");
   return One(q.shape, q.kind);
 }
 
@@ -156,8 +181,13 @@ absl::Status CheckActivationKind(const Node& node) {
   const std::string& kind = TextOf(node, "kind");
   for (absl::string_view known : {"silu", "gelu", "gelu_tanh", "relu"})
     if (kind == known) return absl::OkStatus();
-  return Misfit("activation '", kind,
-                "' is unknown (silu, gelu, gelu_tanh, relu)");
+  const bool limited = kind == "soft_cap" || kind == "clamp";
+  if (!limited || node.operation != Operation::kActivation) {
+    return Misfit("activation '", kind,
+                  "' is unknown (silu, gelu, gelu_tanh, relu)");
+  }
+  if (NumberOf(node, "limit", 0) > 0) return absl::OkStatus();
+  return Misfit("activation '", kind, "' needs a positive 'limit'");
 }
 
 Outputs Activation(const Node& node, Inputs in) {
@@ -226,6 +256,18 @@ Outputs Concat(const Node& node, Inputs in) {
       return Misfit("input ", i, " is of another kind than input 0");
     shape[dim] += in[i]->shape[dim];
   }
+  return One(std::move(shape), in[0]->kind);
+}
+
+Outputs Stack(Inputs in) {
+  for (size_t i = 1; i < in.size(); ++i) {
+    AUTOTP_RETURN_IF_ERROR(
+        NeedShape(*in[i], in[0]->shape, absl::StrCat("input ", i)));
+    if (in[i]->kind != in[0]->kind)
+      return Misfit("input ", i, " is of another kind than input 0");
+  }
+  Shape shape = in[0]->shape;
+  shape.insert(shape.begin(), static_cast<int64_t>(in.size()));
   return One(std::move(shape), in[0]->kind);
 }
 
@@ -308,14 +350,16 @@ absl::StatusOr<std::vector<Value>> InferOutputs(const Node& node, Inputs in) {
     case Operation::kEmbedding:
       return Embedding(node, in);
     case Operation::kLinear:
-      return Linear(in);
+      return Linear(node, in);
     case Operation::kRmsNorm:
     case Operation::kLayerNorm:
-      return Norm(in);
+      return Norm(node, in);
     case Operation::kRotaryTable:
       return RotaryTable(node);
     case Operation::kRotary:
       return Rotary(in);
+    case Operation::kAlibiTable:
+      return AlibiTable(node);
     case Operation::kAttention:
       return Attention(node, in);
     case Operation::kActivation:
@@ -336,6 +380,8 @@ absl::StatusOr<std::vector<Value>> InferOutputs(const Node& node, Inputs in) {
       return Slice(node, in);
     case Operation::kConcat:
       return Concat(node, in);
+    case Operation::kStack:
+      return Stack(in);
     case Operation::kCrossEntropy:
       return CrossEntropy(node, in);
     case Operation::kAllGather:

@@ -38,18 +38,39 @@ constexpr AttributeSpec kEmbedding[] = {
     {"row_begin", Type::kInteger, false},
     {"row_end", Type::kInteger, false},
 };
+constexpr AttributeSpec kTransposed[] = {{"transposed", Type::kFlag, false}};
+constexpr AttributeSpec kRmsNorm[] = {
+    {"eps", Type::kNumber},
+    {"offset", Type::kNumber, false},
+    {"size", Type::kInteger, false},
+};
 constexpr AttributeSpec kEps[] = {{"eps", Type::kNumber}};
 constexpr AttributeSpec kRotaryTable[] = {
     {"inv_freq", Type::kNumbers},
     {"length", Type::kInteger},
     {"scale", Type::kNumber, false},
 };
+constexpr AttributeSpec kRotary[] = {{"interleaved", Type::kFlag, false}};
+constexpr AttributeSpec kAlibiTable[] = {
+    {"slopes", Type::kNumbers},
+    {"length", Type::kInteger},
+    {"scale", Type::kNumber, false},
+    {"rounded", Type::kFlag, false},
+};
 constexpr AttributeSpec kAttention[] = {
     {"scale", Type::kNumber},
     {"window", Type::kInteger, false},
+    {"soft_cap", Type::kNumber, false},
+};
+constexpr AttributeSpec kActivation[] = {
+    {"kind", Type::kText},
+    {"limit", Type::kNumber, false},
 };
 constexpr AttributeSpec kKind[] = {{"kind", Type::kText}};
-constexpr AttributeSpec kFactor[] = {{"factor", Type::kNumber}};
+constexpr AttributeSpec kFactor[] = {
+    {"factor", Type::kNumber},
+    {"rounded", Type::kFlag, false},
+};
 constexpr AttributeSpec kShape[] = {{"shape", Type::kIntegers}};
 constexpr AttributeSpec kTwoDims[] = {
     {"a", Type::kInteger},
@@ -72,19 +93,21 @@ Signature SignatureOf(Operation operation) {
     case Operation::kEmbedding:
       return {2, 2, kEmbedding};
     case Operation::kLinear:
-      return {2, 3, {}};
+      return {2, 3, kTransposed};
     case Operation::kRmsNorm:
-      return {2, 2, kEps};
+      return {2, 2, kRmsNorm};
     case Operation::kLayerNorm:
-      return {2, 3, kEps};
+      return {1, 3, kEps};
     case Operation::kRotaryTable:
       return {0, 0, kRotaryTable};
     case Operation::kRotary:
-      return {3, 3, {}};
+      return {3, 3, kRotary};
+    case Operation::kAlibiTable:
+      return {0, 0, kAlibiTable};
     case Operation::kAttention:
-      return {3, 3, kAttention};
+      return {3, 4, kAttention};
     case Operation::kActivation:
-      return {1, 1, kKind};
+      return {1, 1, kActivation};
     case Operation::kGatedActivation:
       return {2, 2, kKind};
     case Operation::kAdd:
@@ -100,6 +123,8 @@ Signature SignatureOf(Operation operation) {
       return {1, 1, kSlice};
     case Operation::kConcat:
       return {1, kMany, kDim};
+    case Operation::kStack:
+      return {1, kMany, {}};
     case Operation::kCrossEntropy:
       return {2, 2, kRows};
     case Operation::kCopy:

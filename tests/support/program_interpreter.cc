@@ -8,6 +8,7 @@
 #include "absl/strings/str_cat.h"
 #include "coordinator/program/shape_rules.h"
 #include "proto/support/status_macros.h"
+#include "tests/support/cut_norm.h"
 #include "tests/support/program_kernels.h"
 
 namespace autotp::testing {
@@ -32,6 +33,8 @@ bool Synchronizes(const Node& node) {
       return true;
     case Operation::kCrossEntropy:
       return IntegerOf(node, "row_begin", -1) >= 0;
+    case Operation::kRmsNorm:
+      return node.attributes.contains("size");
     default:
       return false;
   }
@@ -187,6 +190,8 @@ class Group {
       made.assign(ranks_.size(), sum);
     } else if (first.operation == Operation::kAllGather) {
       made.assign(ranks_.size(), GatherParts());
+    } else if (first.operation == Operation::kRmsNorm) {
+      made = CutRmsNormForward(first, AllInputs());
     } else {
       std::vector<const Node*> nodes;
       TensorPointers logits;
@@ -204,6 +209,12 @@ class Group {
     for (size_t r = 0; r < ranks_.size(); ++r)
       ranks_[r].values[ranks_[r].node().outputs[0]] = std::move(made[r]);
     return absl::OkStatus();
+  }
+
+  std::vector<TensorPointers> AllInputs() const {
+    std::vector<TensorPointers> inputs;
+    for (const Rank& rank : ranks_) inputs.push_back(rank.Inputs());
+    return inputs;
   }
 
   Tensor GatherParts() const {
@@ -231,6 +242,12 @@ class Group {
     std::vector<Tensor> gradients;
     for (const Rank& rank : ranks_)
       gradients.push_back(rank.GradientOf(rank.node().outputs[0]));
+    if (ranks_[0].node().operation == Operation::kRmsNorm) {
+      const std::vector<std::vector<Tensor>> made =
+          CutRmsNormBackward(ranks_[0].node(), AllInputs(), gradients);
+      for (size_t r = 0; r < ranks_.size(); ++r) ranks_[r].Receive(made[r]);
+      return;
+    }
     Tensor sum = Zeros(gradients[0].shape);
     if (ranks_[0].node().operation == Operation::kCopy)
       for (const Tensor& gradient : gradients) AddTo(&sum, gradient);

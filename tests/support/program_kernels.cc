@@ -36,7 +36,11 @@ int64_t Leading(const Tensor& x) {
 
 double Sigmoid(double x) { return 1 / (1 + std::exp(-x)); }
 
-double Activate(const std::string& kind, double x) {
+double Activate(const Node& node, double x) {
+  const std::string& kind = program::TextOf(node, "kind");
+  const double limit = NumberOf(node, "limit", 0);
+  if (kind == "soft_cap") return limit * std::tanh(x / limit);
+  if (kind == "clamp") return std::clamp(x, -limit, limit);
   if (kind == "silu") return x * Sigmoid(x);
   if (kind == "relu") return std::max(x, 0.0);
   if (kind == "gelu") return x * 0.5 * std::erfc(-x / std::numbers::sqrt2);
@@ -45,7 +49,11 @@ double Activate(const std::string& kind, double x) {
   return 0.5 * x * (1 + std::tanh(inner));
 }
 
-double ActivateSlope(const std::string& kind, double x) {
+double ActivateSlope(const Node& node, double x) {
+  const std::string& kind = program::TextOf(node, "kind");
+  const double limit = NumberOf(node, "limit", 0);
+  if (kind == "soft_cap") return 1 - std::pow(std::tanh(x / limit), 2);
+  if (kind == "clamp") return std::abs(x) <= limit ? 1 : 0;
   if (kind == "silu") return Sigmoid(x) * (1 + x * (1 - Sigmoid(x)));
   if (kind == "relu") return x > 0 ? 1 : 0;
   if (kind == "gelu") {
@@ -88,6 +96,8 @@ std::vector<Tensor> BinaryBackward(const Node& node, const Tensor& a,
 }
 
 // --- contractions and norms -------------------------------------------------
+
+Tensor Transpose(const Tensor& x, size_t a, size_t b);
 
 Tensor Linear(const Tensor& x, const Tensor& w, const Tensor* bias) {
   Tensor y{x.shape, {}};
@@ -138,6 +148,15 @@ std::pair<double, double> Moments(const Node& node, const double* x,
   for (int64_t j = 0; j < width; ++j) square += (x[j] - mean) * (x[j] - mean);
   square = square / static_cast<double>(width) + NumberOf(node, "eps");
   return {mean, 1 / std::sqrt(square)};
+}
+
+// What normalized numbers are multiplied by.
+Tensor NormWeight(const Node& node, const Tensor& x, const Tensor* w) {
+  Tensor weight{{x.shape.back()}, {}};
+  weight.data.assign(x.shape.back(), 1);
+  if (w != nullptr) weight = *w;
+  for (double& number : weight.data) number += NumberOf(node, "offset", 0);
+  return weight;
 }
 
 Tensor Norm(const Node& node, const Tensor& x, const Tensor& w,
@@ -241,28 +260,41 @@ std::vector<Tensor> RotaryTable(const Node& node) {
   return tables;
 }
 
-// y = x cos + rotate_half(x) sin; transposed: the backward of that.
-Tensor Rotary(const Tensor& x, const Tensor& cos, const Tensor& sin,
-              bool transposed) {
-  Tensor y = Zeros(x.shape);
+std::vector<Tensor> AlibiTable(const Node& node) {
+  const std::vector<double>& slopes = program::NumbersOf(node, "slopes");
+  const int64_t length = IntegerOf(node, "length");
+  Tensor bias{{static_cast<int64_t>(slopes.size()), length}, {}};
+  for (double slope : slopes) {
+    for (int64_t t = 0; t < length; ++t)
+      bias.data.push_back(slope * static_cast<double>(t) *
+                          NumberOf(node, "scale", 1.0));
+  }
+  return {bias};
+}
+
+// Pairs turned by the angles of cos and sin; transposed: the backward of that.
+Tensor Rotary(const Node& node, const Tensor& x, const Tensor& cos,
+              const Tensor& sin, bool transposed) {
+  Tensor y = x;
   const int64_t tokens = x.shape[2];
   const int64_t width = x.shape[3];
-  const int64_t half = width / 2;
+  const int64_t turned = cos.shape[1];
+  const int64_t half = turned / 2;
+  const bool interleaved = FlagOf(node, "interleaved", false);
   const int64_t rows = Leading(x);
   for (int64_t r = 0; r < rows; ++r) {
-    const int64_t table = r % tokens * width;
-    for (int64_t j = 0; j < width; ++j) {
-      const int64_t other = j < half ? j + half : j - half;
-      const double sign = j < half ? -1 : 1;
-      const double c = cos.data[table + j];
-      const double s = sin.data[table + j] * sign;
-      if (transposed) {
-        y.data[r * width + j] += x.data[r * width + j] * c;
-        y.data[r * width + other] += x.data[r * width + j] * s;
-      } else {
-        y.data[r * width + j] =
-            x.data[r * width + j] * c + x.data[r * width + other] * s;
-      }
+    const int64_t table = r % tokens * turned;
+    for (int64_t i = 0; i < half; ++i) {
+      const int64_t low = r * width + (interleaved ? 2 * i : i);
+      const int64_t high = low + (interleaved ? 1 : half);
+      const double c0 = cos.data[table + i];
+      const double c1 = cos.data[table + i + half];
+      const double s0 = sin.data[table + i];
+      const double s1 = sin.data[table + i + half];
+      const double a = x.data[low];
+      const double b = x.data[high];
+      y.data[low] = a * c0 + b * (transposed ? s1 : -s0);
+      y.data[high] = b * c1 + a * (transposed ? -s0 : s1);
     }
   }
   return y;
@@ -276,9 +308,13 @@ AttentionShape ShapeOf(const Tensor& q, const Tensor& k) {
   return {q.shape[0], q.shape[1], k.shape[1], q.shape[2], q.shape[3]};
 }
 
-// Softmax weights of query t over the tokens before it.
+// Softmax weights of query t over the tokens before it; `slopes` becomes the
+// derivative of each score by the scaled product. `bias` may be null.
 std::vector<double> Weights(const Node& node, const double* q, const double* k,
-                            int64_t t, int64_t width) {
+                            const double* bias, int64_t t, int64_t width,
+                            std::vector<double>* slopes) {
+  const double cap = NumberOf(node, "soft_cap", 0);
+  slopes->assign(t + 1, 1);
   const int64_t window = IntegerOf(node, "window", 0);
   const double scale = NumberOf(node, "scale");
   std::vector<double> weights(t + 1, 0);
@@ -288,6 +324,12 @@ std::vector<double> Weights(const Node& node, const double* q, const double* k,
   for (int64_t s = first; s <= t; ++s) {
     for (int64_t j = 0; j < width; ++j)
       weights[s] += q[j] * k[s * width + j] * scale;
+    if (cap > 0) {
+      const double bent = std::tanh(weights[s] / cap);
+      weights[s] = cap * bent;
+      (*slopes)[s] = 1 - bent * bent;
+    }
+    if (bias != nullptr) weights[s] += bias[s];
     most = std::max(most, weights[s]);
   }
   for (int64_t s = 0; s <= t; ++s) {
@@ -298,10 +340,10 @@ std::vector<double> Weights(const Node& node, const double* q, const double* k,
   return weights;
 }
 
-// Calls visit(q offset, k offset, token, weights) for every query.
+// Calls visit(q offset, k offset, token, weights, slopes) for every query.
 template <typename Visit>
 void ForEachQuery(const Node& node, const Tensor& q, const Tensor& k,
-                  Visit visit) {
+                  const Tensor* bias, Visit visit) {
   const AttentionShape a = ShapeOf(q, k);
   for (int64_t b = 0; b < a.batch; ++b) {
     for (int64_t h = 0; h < a.heads; ++h) {
@@ -309,38 +351,43 @@ void ForEachQuery(const Node& node, const Tensor& q, const Tensor& k,
       const int64_t keys = (b * a.groups + group) * a.tokens * a.width;
       for (int64_t t = 0; t < a.tokens; ++t) {
         const int64_t query = ((b * a.heads + h) * a.tokens + t) * a.width;
-        visit(query, keys, t,
-              Weights(node, &q.data[query], &k.data[keys], t, a.width));
+        std::vector<double> slopes;
+        const std::vector<double> weights =
+            Weights(node, &q.data[query], &k.data[keys],
+                    bias == nullptr ? nullptr : &bias->data[h * a.tokens], t,
+                    a.width, &slopes);
+        visit(query, keys, t, weights, slopes);
       }
     }
   }
 }
 
 Tensor Attention(const Node& node, const Tensor& q, const Tensor& k,
-                 const Tensor& v) {
+                 const Tensor& v, const Tensor* bias) {
   Tensor y = Zeros(q.shape);
   const int64_t width = q.shape[3];
-  ForEachQuery(node, q, k,
-               [&](int64_t query, int64_t keys, int64_t t,
-                   const std::vector<double>& weights) {
-                 for (int64_t s = 0; s <= t; ++s)
-                   for (int64_t j = 0; j < width; ++j)
-                     y.data[query + j] +=
-                         weights[s] * v.data[keys + s * width + j];
-               });
+  ForEachQuery(
+      node, q, k, bias,
+      [&](int64_t query, int64_t keys, int64_t t,
+          const std::vector<double>& weights, const std::vector<double>&) {
+        for (int64_t s = 0; s <= t; ++s)
+          for (int64_t j = 0; j < width; ++j)
+            y.data[query + j] += weights[s] * v.data[keys + s * width + j];
+      });
   return y;
 }
 
 std::vector<Tensor> AttentionBackward(const Node& node, const Tensor& q,
                                       const Tensor& k, const Tensor& v,
-                                      const Tensor& g) {
+                                      const Tensor* bias, const Tensor& g) {
   std::vector<Tensor> grads{Zeros(q.shape), Zeros(k.shape), Zeros(v.shape)};
   const int64_t width = q.shape[3];
   const double scale = NumberOf(node, "scale");
   ForEachQuery(
-      node, q, k,
+      node, q, k, bias,
       [&](int64_t query, int64_t keys, int64_t t,
-          const std::vector<double>& weights) {
+          const std::vector<double>& weights,
+          const std::vector<double>& slopes) {
         std::vector<double> slope(t + 1, 0);
         double mean = 0;
         for (int64_t s = 0; s <= t; ++s) {
@@ -352,7 +399,7 @@ std::vector<Tensor> AttentionBackward(const Node& node, const Tensor& q,
           mean += slope[s] * weights[s];
         }
         for (int64_t s = 0; s <= t; ++s) {
-          const double d = weights[s] * (slope[s] - mean) * scale;
+          const double d = weights[s] * (slope[s] - mean) * scale * slopes[s];
           for (int64_t j = 0; j < width; ++j) {
             grads[0].data[query + j] += d * k.data[keys + s * width + j];
             grads[1].data[keys + s * width + j] += d * q.data[query + j];
@@ -455,27 +502,33 @@ Tensor PutBack(const std::vector<int64_t>& shape, size_t dim,
 }  // namespace
 
 std::vector<Tensor> Forward(const Node& node, const TensorPointers& in) {
+  const Tensor* second = in.size() > 1 ? in[1] : nullptr;
   const Tensor* third = in.size() > 2 ? in[2] : nullptr;
+  const Tensor* fourth = in.size() > 3 ? in[3] : nullptr;
   switch (node.operation) {
     case Operation::kEmbedding:
       return {Embedding(node, *in[0], *in[1])};
     case Operation::kLinear:
+      if (FlagOf(node, "transposed", false))
+        return {Linear(*in[0], Transpose(*in[1], 0, 1), third)};
       return {Linear(*in[0], *in[1], third)};
     case Operation::kRmsNorm:
     case Operation::kLayerNorm:
-      return {Norm(node, *in[0], *in[1], third)};
+      return {Norm(node, *in[0], NormWeight(node, *in[0], second), third)};
     case Operation::kRotaryTable:
       return RotaryTable(node);
     case Operation::kRotary:
-      return {Rotary(*in[0], *in[1], *in[2], false)};
+      return {Rotary(node, *in[0], *in[1], *in[2], false)};
+    case Operation::kAlibiTable:
+      return AlibiTable(node);
     case Operation::kAttention:
-      return {Attention(node, *in[0], *in[1], *in[2])};
+      return {Attention(node, *in[0], *in[1], *in[2], fourth)};
     case Operation::kActivation:
     case Operation::kGatedActivation: {
       Tensor y = *in[0];
       for (size_t i = 0; i < y.data.size(); ++i) {
-        y.data[i] = Activate(program::TextOf(node, "kind"), y.data[i]) *
-                    (in.size() > 1 ? in[1]->data[i] : 1);
+        y.data[i] =
+            Activate(node, y.data[i]) * (in.size() > 1 ? in[1]->data[i] : 1);
       }
       return {y};
     }
@@ -504,6 +557,13 @@ std::vector<Tensor> Forward(const Node& node, const TensorPointers& in) {
                       IntegerOf(node, "end"))};
     case Operation::kConcat:
       return {ConcatOf(in, IntegerOf(node, "dim"))};
+    case Operation::kStack: {
+      Tensor y{in[0]->shape, {}};
+      y.shape.insert(y.shape.begin(), static_cast<int64_t>(in.size()));
+      for (const Tensor* part : in)
+        y.data.insert(y.data.end(), part->data.begin(), part->data.end());
+      return {y};
+    }
     case Operation::kTake:
       return {TakeIntervals(*in[0], static_cast<int>(IntegerOf(node, "dim")),
                             TakenIntervals(node))};
@@ -515,31 +575,43 @@ std::vector<Tensor> Forward(const Node& node, const TensorPointers& in) {
 
 std::vector<Tensor> Backward(const Node& node, const TensorPointers& in,
                              const Tensor& g) {
+  const Tensor* second = in.size() > 1 ? in[1] : nullptr;
   const Tensor* third = in.size() > 2 ? in[2] : nullptr;
+  const Tensor* fourth = in.size() > 3 ? in[3] : nullptr;
   switch (node.operation) {
     case Operation::kEmbedding:
       return {EmbeddingBackward(node, *in[0], *in[1], g), {}};
-    case Operation::kLinear:
-      return LinearBackward(*in[0], *in[1], third, g);
+    case Operation::kLinear: {
+      const bool transposed = FlagOf(node, "transposed", false);
+      std::vector<Tensor> grads = LinearBackward(
+          *in[0], transposed ? Transpose(*in[1], 0, 1) : *in[1], third, g);
+      if (transposed) grads[1] = Transpose(grads[1], 0, 1);
+      return grads;
+    }
     case Operation::kRmsNorm:
     case Operation::kLayerNorm:
-      return NormBackward(node, *in[0], *in[1], third, g);
+      return NormBackward(node, *in[0], NormWeight(node, *in[0], second), third,
+                          g);
     case Operation::kRotaryTable:
+    case Operation::kAlibiTable:
       return {};
     case Operation::kRotary:
-      return {Rotary(g, *in[1], *in[2], true), {}, {}};
-    case Operation::kAttention:
-      return AttentionBackward(node, *in[0], *in[1], *in[2], g);
+      return {Rotary(node, g, *in[1], *in[2], true), {}, {}};
+    case Operation::kAttention: {
+      std::vector<Tensor> grads =
+          AttentionBackward(node, *in[0], *in[1], *in[2], fourth, g);
+      if (fourth != nullptr) grads.push_back(Zeros(fourth->shape));
+      return grads;
+    }
     case Operation::kActivation:
     case Operation::kGatedActivation: {
       std::vector<Tensor> grads(in.size(), g);
-      const std::string& kind = program::TextOf(node, "kind");
       for (size_t i = 0; i < g.data.size(); ++i) {
         const double x = in[0]->data[i];
-        grads[0].data[i] *= ActivateSlope(kind, x);
+        grads[0].data[i] *= ActivateSlope(node, x);
         if (in.size() == 1) continue;
         grads[0].data[i] *= in[1]->data[i];
-        grads[1].data[i] *= Activate(kind, x);
+        grads[1].data[i] *= Activate(node, x);
       }
       return grads;
     }
@@ -564,6 +636,14 @@ std::vector<Tensor> Backward(const Node& node, const TensorPointers& in,
     }
     case Operation::kConcat:
       return ConcatBackward(in, IntegerOf(node, "dim"), g);
+    case Operation::kStack: {
+      std::vector<Tensor> grads;
+      for (size_t i = 0; i < in.size(); ++i) {
+        grads.push_back(SliceOf(g, 0, i, i + 1));
+        grads.back().shape = in[i]->shape;
+      }
+      return grads;
+    }
     case Operation::kTake:
       return {PutBack(in[0]->shape, IntegerOf(node, "dim"),
                       TakenIntervals(node), g)};

@@ -51,6 +51,12 @@ class Attributes {
     const auto& values = found->numbers().values();
     return std::vector<double>(values.begin(), values.end());
   }
+  absl::StatusOr<bool> Flag(absl::string_view name, bool fallback) const {
+    const v1::Attribute* found = Find(name);
+    if (found == nullptr) return fallback;
+    if (!found->has_flag()) return Missing(name);
+    return found->flag();
+  }
   absl::StatusOr<int64_t> Integer(absl::string_view name,
                                   int64_t fallback) const {
     return Has(name) ? Integer(name) : fallback;

@@ -125,6 +125,21 @@ std::vector<std::string> ConfigReader::Texts(absl::string_view key) {
   return texts;
 }
 
+std::vector<double> ConfigReader::Numbers(absl::string_view key) {
+  const json* value = Find(key);
+  std::vector<double> numbers;
+  if (value == nullptr) return numbers;
+  bool fits = value->is_array();
+  if (fits) {
+    for (const json& element : *value) {
+      fits = fits && element.is_number();
+      if (fits) numbers.push_back(element.get<double>());
+    }
+  }
+  if (!fits) WrongType(key, "a list of numbers");
+  return numbers;
+}
+
 std::vector<std::pair<std::string, std::string>> ConfigReader::TextMembers(
     absl::string_view key) {
   std::vector<std::pair<std::string, std::string>> members;

@@ -43,6 +43,7 @@ class ConfigReader {
   bool Flag(absl::string_view key, bool fallback);
   std::string Text(absl::string_view key, absl::string_view fallback);
   std::vector<std::string> Texts(absl::string_view key);
+  std::vector<double> Numbers(absl::string_view key);
   // Members of an object of texts, in the order of the file.
   std::vector<std::pair<std::string, std::string>> TextMembers(
       absl::string_view key);

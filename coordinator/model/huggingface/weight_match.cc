@@ -25,10 +25,14 @@ std::string Shorten(const std::vector<std::string>& names) {
   return text;
 }
 
-// Buffers that older versions of Transformers stored beside the weights.
+// Buffers that older versions of Transformers stored beside the weights: masks
+// and rotary frequencies.
 bool IsBuffer(absl::string_view name) {
-  return absl::EndsWith(name, ".rotary_emb.inv_freq") ||
-         absl::EndsWith(name, ".attn.masked_bias");
+  for (absl::string_view buffer :
+       {".rotary_emb.inv_freq", ".attn.bias", ".attn.masked_bias",
+        ".attention.bias", ".attention.masked_bias"})
+    if (absl::EndsWith(name, buffer)) return true;
+  return false;
 }
 
 class Matcher {

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <vector>
 
+#include "worker/kernel/cpu/scores.h"
 #include "worker/kernel/cpu/softmax.h"
 
 namespace autotp::kernel {
@@ -75,6 +76,16 @@ float Dot(const float* a, const float* b, int64_t count) {
   return sum;
 }
 
+// What lies between the scaled products and the softmax. `slope`, if there is
+// one, becomes the soft cap's derivative.
+void BendScores(const AttentionShape& shape, const Block& block, int64_t row,
+                int64_t from, int64_t count, float* scores, float* slope) {
+  if (shape.soft_cap > 0) SoftCapRow(scores, count, shape.soft_cap, slope);
+  if (shape.bias == nullptr) return;
+  const int64_t head = row / block.queries();
+  AddRow(shape.bias + head * shape.tokens + block.first + from, count, scores);
+}
+
 // Room for one block.
 struct Scratch {
   explicit Scratch(const AttentionShape& shape)
@@ -104,6 +115,8 @@ void AttentionForward(const AttentionShape& shape, MatrixProduct product,
             k.data + block.first * k.token, k.token, 0.0f, scores, keys);
     float* sums = log_sums + begin * shape.heads;
     ForEachRow(shape, block, [&](int64_t row, int64_t from, int64_t count) {
+      BendScores(shape, block, row, from, count, scores + row * keys + from,
+                 nullptr);
       sums[row] = SoftmaxRow(scores + row * keys, from, count, keys);
     });
     product(false, false, rows, D, keys, 1.0f, scores, keys,
@@ -122,6 +135,7 @@ void AttentionBackward(const AttentionShape& shape, MatrixProduct product,
   std::vector<float> gradients(scratch.scores.size());
   std::vector<float> outer(scratch.rows * D);
   std::vector<float> out(scratch.rows * D);
+  std::vector<float> slopes(shape.soft_cap > 0 ? shape.tokens : 0);
   float* p = scratch.scores.data();
   float* ds = gradients.data();
   Clear(shape, dk);
@@ -141,9 +155,13 @@ void AttentionBackward(const AttentionShape& shape, MatrixProduct product,
             0.0f, ds, keys);
     const float* sums = log_sums + begin * shape.heads;
     ForEachRow(shape, block, [&](int64_t row, int64_t from, int64_t count) {
+      BendScores(shape, block, row, from, count, p + row * keys + from,
+                 slopes.data());
       SoftmaxRowBackward(
           p + row * keys, ds + row * keys, from, count, keys, sums[row],
           Dot(outer.data() + row * D, out.data() + row * D, D), shape.scale);
+      if (shape.soft_cap > 0)
+        MultiplyRow(slopes.data(), count, ds + row * keys + from);
     });
     product(true, false, keys, D, rows, 1.0f, p, keys, outer.data(), D, 1.0f,
             dv.data + block.first * dv.token, dv.token);

@@ -27,6 +27,8 @@ struct AttentionShape {
   int64_t width = 0;   // D
   int64_t window = 0;  // a query sees itself and window-1 before it; 0: all
   float scale = 1.0f;
+  float soft_cap = 0.0f;        // scores are soft_cap * tanh(s / soft_cap)
+  const float* bias = nullptr;  // [R, T], dense: added to a key's scores
 };
 
 // Heads of one group, T rows of D numbers each. Rows lie `token` apart, heads

@@ -1,7 +1,8 @@
-// rotary.h -- rotary position embedding: x cos + rotate_half(x) sin.
+// rotary.h -- rotary position embedding: pairs of channels are turned.
 //
 // x is [batch, heads, tokens, width] with any strides but 1 in the last
-// dimension; so is y. cos and sin are [tokens, width], contiguous.
+// dimension; so is y. cos and sin are [tokens, turned], contiguous; the
+// channels from `turned` on are copied.
 #ifndef AUTOTP_WORKER_KERNEL_CPU_ROTARY_H_
 #define AUTOTP_WORKER_KERNEL_CPU_ROTARY_H_
 
@@ -19,7 +20,9 @@ struct HeadStrides {
 struct RotaryShape {
   int64_t heads = 0;
   int64_t tokens = 0;
-  int64_t width = 0;  // even
+  int64_t width = 0;
+  int64_t turned = 0;        // even, at most `width`
+  bool interleaved = false;  // pairs are neighbours, not turned / 2 apart
 };
 
 // Rows [begin, end) of the batch * tokens rows, all heads of each. `inverse`

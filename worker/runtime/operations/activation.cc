@@ -1,10 +1,13 @@
 // activation, gated_activation: f(x); f(gate) * up.
+#include <ATen/ops/clamp.h>
 #include <ATen/ops/empty_like.h>
 #include <ATen/ops/gelu.h>
 #include <ATen/ops/gelu_backward.h>
 #include <ATen/ops/relu.h>
 #include <ATen/ops/silu.h>
 #include <ATen/ops/silu_backward.h>
+#include <ATen/ops/tanh.h>
+#include <ATen/ops/tanh_backward.h>
 #include <ATen/ops/threshold_backward.h>
 
 #include "absl/status/status.h"
@@ -143,9 +146,63 @@ class GatedActivation final : public Operation {
   at::Tensor up_;
 };
 
+// limit * tanh(x / limit): keeps tanh(x / limit), not x.
+class SoftCap final : public Operation {
+ public:
+  explicit SoftCap(double limit) : limit_(limit) {}
+
+  absl::Status Forward(ForwardContext& context) override {
+    bent_ = context.FloatInput(0).div(limit_).tanh_();
+    context.Give(0, bent_.mul(limit_));
+    return absl::OkStatus();
+  }
+
+  absl::Status Backward(BackwardContext& context) override {
+    const at::Tensor bent = std::exchange(bent_, at::Tensor());
+    const at::Tensor dy = context.FloatGradient(0);
+    if (context.Needs(0)) context.Add(0, at::tanh_backward(dy, bent));
+    return absl::OkStatus();
+  }
+
+ private:
+  const double limit_;
+  at::Tensor bent_;
+};
+
+// To [-limit, limit]; what lies beyond has no gradient.
+class Clamp final : public Operation {
+ public:
+  explicit Clamp(double limit) : limit_(limit) {}
+
+  absl::Status Forward(ForwardContext& context) override {
+    const at::Tensor x = context.FloatInput(0);
+    within_ = x.abs().le(limit_);
+    context.Give(0, x.clamp(-limit_, limit_));
+    return absl::OkStatus();
+  }
+
+  absl::Status Backward(BackwardContext& context) override {
+    const at::Tensor within = std::exchange(within_, at::Tensor());
+    const at::Tensor dy = context.FloatGradient(0);
+    if (context.Needs(0)) context.Add(0, dy.mul(within));
+    return absl::OkStatus();
+  }
+
+ private:
+  const double limit_;
+  at::Tensor within_;
+};
+
 }  // namespace
 
 OperationOr MakeActivation(const NodeInfo& info) {
+  const Attributes attributes(info.node);
+  AUTOTP_ASSIGN_OR_RETURN(const std::string name, attributes.Text("kind"));
+  if (name == "soft_cap" || name == "clamp") {
+    AUTOTP_ASSIGN_OR_RETURN(const double limit, attributes.Number("limit"));
+    if (name == "clamp") return std::make_unique<Clamp>(limit);
+    return std::make_unique<SoftCap>(limit);
+  }
   AUTOTP_ASSIGN_OR_RETURN(const Kind kind, ReadKind(info));
   return std::make_unique<Activation>(kind);
 }

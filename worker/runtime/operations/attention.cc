@@ -1,4 +1,4 @@
-// attention: softmax(q k^T scale, causal) v, a task per key and value head.
+// attention: softmax(scores, causal) v, a task per key and value head.
 #include <ATen/ops/empty.h>
 
 #include <utility>
@@ -39,12 +39,15 @@ kernel::MutableHeadRows WriteRows(const at::Tensor& x, int64_t b,
 
 class Attention final : public Operation {
  public:
-  Attention(double scale, int64_t window) : scale_(scale), window_(window) {}
+  Attention(double scale, int64_t window, double soft_cap)
+      : scale_(scale), window_(window), soft_cap_(soft_cap) {}
 
   absl::Status Forward(ForwardContext& context) override {
     q_ = WithDenseRows(context.Input(0));
     k_ = WithDenseRows(context.Input(1));
     v_ = WithDenseRows(context.Input(2));
+    bias_ = context.FloatInput(3);
+    if (bias_.defined()) bias_ = bias_.contiguous();
     const at::Tensor q = ToFloat(q_);
     const at::Tensor k = ToFloat(k_);
     const at::Tensor v = ToFloat(v_);
@@ -52,9 +55,10 @@ class Attention final : public Operation {
     y_ = MakeHeads(q, q.size(1));
     log_sums_ = at::empty({q.size(0), q.size(1), q.size(2)}, q.options());
     ForEachGroup(shape, k, [&](int64_t b, int64_t g, int64_t head) {
-      kernel::AttentionForward(shape, MultiplyMatrices, ReadRows(q, b, head),
-                               ReadRows(k, b, g), ReadRows(v, b, g),
-                               WriteRows(y_, b, head), LogSums(b, head));
+      kernel::AttentionForward(WithBias(shape, head), MultiplyMatrices,
+                               ReadRows(q, b, head), ReadRows(k, b, g),
+                               ReadRows(v, b, g), WriteRows(y_, b, head),
+                               LogSums(b, head));
     });
     context.Give(0, y_);
     return absl::OkStatus();
@@ -71,13 +75,13 @@ class Attention final : public Operation {
     at::Tensor dk = MakeHeads(k, k.size(1));
     at::Tensor dv = MakeHeads(v, v.size(1));
     ForEachGroup(shape, k, [&](int64_t b, int64_t g, int64_t head) {
-      kernel::AttentionBackward(shape, MultiplyMatrices, ReadRows(q, b, head),
-                                ReadRows(k, b, g), ReadRows(v, b, g),
-                                ReadRows(y, b, head), LogSums(b, head),
-                                ReadRows(dy, b, head), WriteRows(dq, b, head),
-                                WriteRows(dk, b, g), WriteRows(dv, b, g));
+      kernel::AttentionBackward(
+          WithBias(shape, head), MultiplyMatrices, ReadRows(q, b, head),
+          ReadRows(k, b, g), ReadRows(v, b, g), ReadRows(y, b, head),
+          LogSums(b, head), ReadRows(dy, b, head), WriteRows(dq, b, head),
+          WriteRows(dk, b, g), WriteRows(dv, b, g));
     });
-    log_sums_ = at::Tensor();
+    log_sums_ = bias_ = at::Tensor();
     if (context.Needs(0)) context.Add(0, std::move(dq));
     if (context.Needs(1)) context.Add(1, std::move(dk));
     if (context.Needs(2)) context.Add(2, std::move(dv));
@@ -87,8 +91,19 @@ class Attention final : public Operation {
  private:
   kernel::AttentionShape ShapeOf(const at::Tensor& q,
                                  const at::Tensor& k) const {
-    return {q.size(1) / k.size(1), q.size(2), q.size(3), window_,
-            static_cast<float>(scale_)};
+    return {q.size(1) / k.size(1),
+            q.size(2),
+            q.size(3),
+            window_,
+            static_cast<float>(scale_),
+            static_cast<float>(soft_cap_)};
+  }
+
+  kernel::AttentionShape WithBias(kernel::AttentionShape shape,
+                                  int64_t head) const {
+    if (bias_.defined())
+      shape.bias = bias_.const_data_ptr<float>() + head * shape.tokens;
+    return shape;
   }
 
   // body(sequence, key and value head, first of its query heads)
@@ -108,8 +123,9 @@ class Attention final : public Operation {
   }
 
   const double scale_;
-  const int64_t window_;  // 0: none
-  at::Tensor q_, k_, v_, y_, log_sums_;
+  const int64_t window_;   // 0: none
+  const double soft_cap_;  // 0: none
+  at::Tensor q_, k_, v_, bias_, y_, log_sums_;
 };
 
 }  // namespace
@@ -119,7 +135,9 @@ OperationOr MakeAttention(const NodeInfo& info) {
   AUTOTP_ASSIGN_OR_RETURN(const double scale, attributes.Number("scale"));
   AUTOTP_ASSIGN_OR_RETURN(const int64_t window,
                           attributes.Integer("window", 0));
-  return std::make_unique<Attention>(scale, window);
+  AUTOTP_ASSIGN_OR_RETURN(const double soft_cap,
+                          attributes.Number("soft_cap", 0));
+  return std::make_unique<Attention>(scale, window, soft_cap);
 }
 
 }  // namespace autotp::runtime

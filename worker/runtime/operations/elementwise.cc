@@ -1,5 +1,6 @@
 // add, mul, scale: with broadcasting of the second operand.
 #include <ATen/ExpandUtils.h>
+#include <c10/util/BFloat16.h>
 
 #include "proto/support/status_macros.h"
 #include "worker/runtime/attributes.h"
@@ -58,9 +59,11 @@ class Mul final : public Operation {
 
 class Scale final : public Operation {
  public:
-  explicit Scale(double factor) : factor_(factor) {}
+  Scale(double factor, bool rounded) : factor_(factor), rounded_(rounded) {}
 
   absl::Status Forward(ForwardContext& context) override {
+    if (rounded_ && context.Input(0).scalar_type() == at::kBFloat16)
+      factor_ = static_cast<float>(c10::BFloat16(static_cast<float>(factor_)));
     context.Give(0, context.FloatInput(0).mul(factor_));
     return absl::OkStatus();
   }
@@ -72,7 +75,8 @@ class Scale final : public Operation {
   }
 
  private:
-  const double factor_;
+  double factor_;
+  const bool rounded_;
 };
 
 }  // namespace
@@ -82,9 +86,11 @@ OperationOr MakeAdd(const NodeInfo&) { return std::make_unique<Add>(); }
 OperationOr MakeMul(const NodeInfo&) { return std::make_unique<Mul>(); }
 
 OperationOr MakeScale(const NodeInfo& info) {
-  AUTOTP_ASSIGN_OR_RETURN(const double factor,
-                          Attributes(info.node).Number("factor"));
-  return std::make_unique<Scale>(factor);
+  const Attributes attributes(info.node);
+  AUTOTP_ASSIGN_OR_RETURN(const double factor, attributes.Number("factor"));
+  AUTOTP_ASSIGN_OR_RETURN(const bool rounded,
+                          attributes.Flag("rounded", false));
+  return std::make_unique<Scale>(factor, rounded);
 }
 
 }  // namespace autotp::runtime

@@ -1,8 +1,11 @@
-// linear: x weight^T + bias. The gradients' GEMMs write where they belong.
+// linear: x weight^T + bias, or x weight + bias where the weight is stored
+// transposed. The gradients' GEMMs write where they belong.
 #include <ATen/ops/addmm.h>
 #include <ATen/ops/mm.h>
 #include <ATen/ops/sum.h>
 
+#include "proto/support/status_macros.h"
+#include "worker/runtime/attributes.h"
 #include "worker/runtime/operations/factories.h"
 
 namespace autotp::runtime {
@@ -23,11 +26,14 @@ void MultiplyInto(Room& room, const at::Tensor& a, const at::Tensor& b) {
 
 class Linear final : public Operation {
  public:
+  explicit Linear(bool transposed) : transposed_(transposed) {}
+
   absl::Status Forward(ForwardContext& context) override {
     x_ = context.Input(0);
     const at::Tensor x = Rows(ToFloat(x_));
     weight_ = context.Input(1);
-    const at::Tensor weight = ToFloat(weight_).t();
+    const at::Tensor weight =
+        transposed_ ? ToFloat(weight_) : ToFloat(weight_).t();
     const at::Tensor bias = context.FloatInput(2);
     at::Tensor y =
         bias.defined() ? at::addmm(bias, x, weight) : at::mm(x, weight);
@@ -47,7 +53,12 @@ class Linear final : public Operation {
       const at::Tensor x = std::move(x_);
       if (context.Needs(1)) {
         Room room = context.MakeRoom(1);
-        MultiplyInto(room, dy.t(), Rows(ToFloat(x)));
+        const at::Tensor rows = Rows(ToFloat(x));
+        if (transposed_) {
+          MultiplyInto(room, rows.t(), dy);
+        } else {
+          MultiplyInto(room, dy.t(), rows);
+        }
         context.Deliver(1, std::move(room));
       }
     }
@@ -62,19 +73,25 @@ class Linear final : public Operation {
     }
     if (context.Needs(0)) {
       Room room = context.MakeRoom(0);
-      MultiplyInto(room, dy, ToFloat(weight));
+      MultiplyInto(room, dy,
+                   transposed_ ? ToFloat(weight).t() : ToFloat(weight));
       context.Deliver(0, std::move(room));
     }
     return absl::OkStatus();
   }
 
  private:
+  const bool transposed_;
   at::Tensor x_;
   at::Tensor weight_;
 };
 
 }  // namespace
 
-OperationOr MakeLinear(const NodeInfo&) { return std::make_unique<Linear>(); }
+OperationOr MakeLinear(const NodeInfo& info) {
+  AUTOTP_ASSIGN_OR_RETURN(const bool transposed,
+                          Attributes(info.node).Flag("transposed", false));
+  return std::make_unique<Linear>(transposed);
+}
 
 }  // namespace autotp::runtime

@@ -23,11 +23,12 @@ constexpr int64_t kPieces = 16;
 
 class RmsNorm final : public Operation {
  public:
-  explicit RmsNorm(double epsilon) : epsilon_(epsilon) {}
+  RmsNorm(double epsilon, double offset) : epsilon_(epsilon), offset_(offset) {}
 
   absl::Status Forward(ForwardContext& context) override {
     x_ = context.Input(0).contiguous();
     weight_ = context.Input(1);
+    if (offset_ != 0) weight_ = ToFloat(weight_).add(offset_);
     const at::Tensor x = ToFloat(x_);
     const at::Tensor weight = ToFloat(weight_).contiguous();
     const int64_t columns = x.size(-1);
@@ -87,8 +88,65 @@ class RmsNorm final : public Operation {
 
  private:
   const double epsilon_;
+  const double offset_;
   at::Tensor x_;
   at::Tensor weight_;
+  at::Tensor inverse_;
+};
+
+// The columns lie on several ranks: each adds its part of a row's sums.
+class CutRmsNorm final : public Operation {
+ public:
+  CutRmsNorm(double epsilon, double offset, int64_t size,
+             collective::Communicator* group)
+      : epsilon_(epsilon),
+        offset_(offset),
+        size_(static_cast<double>(size)),
+        group_(group) {}
+
+  absl::Status Forward(ForwardContext& context) override {
+    const at::Tensor x = context.FloatInput(0);
+    weight_ = context.FloatInput(1).add(offset_);
+    AUTOTP_ASSIGN_OR_RETURN(const at::Tensor sum, Sum(x.square()));
+    inverse_ = sum.div(size_).add_(epsilon_).rsqrt_();
+    normal_ = x.mul(inverse_);
+    context.Give(0, normal_.mul(weight_));
+    return absl::OkStatus();
+  }
+
+  absl::Status Backward(BackwardContext& context) override {
+    const at::Tensor dy = context.FloatGradient(0);
+    const at::Tensor normal = std::exchange(normal_, at::Tensor());
+    const at::Tensor inverse = std::exchange(inverse_, at::Tensor());
+    const at::Tensor weighted = dy.mul(std::exchange(weight_, at::Tensor()));
+    AUTOTP_ASSIGN_OR_RETURN(const at::Tensor dot, Sum(weighted.mul(normal)));
+    if (context.Needs(0)) {
+      context.Add(0, weighted.sub(normal.mul(dot.div(size_))).mul_(inverse));
+    }
+    if (context.Needs(1))
+      context.Add(1, dy.mul(normal).reshape({-1, dy.size(-1)}).sum(0));
+    return absl::OkStatus();
+  }
+
+ private:
+  // Of each row, over all ranks: [..., 1].
+  absl::StatusOr<at::Tensor> Sum(const at::Tensor& x) const {
+    at::Tensor sum = x.sum(-1, /*keepdim=*/true).contiguous();
+    if (group_ == nullptr) return sum;
+    AUTOTP_RETURN_IF_ERROR(group_
+                               ->AllReduce({sum.data_ptr(), sum.numel(),
+                                            collective::ElementType::kFloat32},
+                                           collective::Reduction::kSum)
+                               ->Wait());
+    return sum;
+  }
+
+  const double epsilon_;
+  const double offset_;
+  const double size_;
+  collective::Communicator* const group_;
+  at::Tensor weight_;
+  at::Tensor normal_;
   at::Tensor inverse_;
 };
 
@@ -102,17 +160,19 @@ class LayerNorm final : public Operation {
     bias_ = context.Input(2);
     at::Tensor y;
     std::tie(y, mean_, inverse_) =
-        at::native_layer_norm(ToFloat(x_), {x_.size(-1)}, ToFloat(weight_),
+        at::native_layer_norm(ToFloat(x_), {x_.size(-1)}, context.FloatInput(1),
                               context.FloatInput(2), epsilon_);
     context.Give(0, std::move(y));
     return absl::OkStatus();
   }
 
   absl::Status Backward(BackwardContext& context) override {
-    const at::Tensor bias = bias_.defined() ? ToFloat(bias_) : at::Tensor();
+    const auto optional = [](const at::Tensor& tensor) {
+      return tensor.defined() ? ToFloat(tensor) : at::Tensor();
+    };
     auto [dx, dweight, dbias] = at::native_layer_norm_backward(
         context.FloatGradient(0), ToFloat(x_), {x_.size(-1)}, mean_, inverse_,
-        ToFloat(weight_), bias,
+        optional(weight_), optional(bias_),
         {context.Needs(0), context.Needs(1), context.Needs(2)});
     x_ = weight_ = bias_ = mean_ = inverse_ = at::Tensor();
     if (context.Needs(0)) context.Add(0, std::move(dx));
@@ -129,9 +189,12 @@ class LayerNorm final : public Operation {
 }  // namespace
 
 OperationOr MakeRmsNorm(const NodeInfo& info) {
-  AUTOTP_ASSIGN_OR_RETURN(const double epsilon,
-                          Attributes(info.node).Number("eps"));
-  return std::make_unique<RmsNorm>(epsilon);
+  const Attributes attributes(info.node);
+  AUTOTP_ASSIGN_OR_RETURN(const double epsilon, attributes.Number("eps"));
+  AUTOTP_ASSIGN_OR_RETURN(const double offset, attributes.Number("offset", 0));
+  AUTOTP_ASSIGN_OR_RETURN(const int64_t size, attributes.Integer("size", 0));
+  if (size == 0) return std::make_unique<RmsNorm>(epsilon, offset);
+  return std::make_unique<CutRmsNorm>(epsilon, offset, size, info.tensor_group);
 }
 
 OperationOr MakeLayerNorm(const NodeInfo& info) {

@@ -1,5 +1,6 @@
-// rotary_table, rotary: position by rotation of pairs.
+// rotary_table, rotary: position by rotation of pairs; alibi_table: by a bias.
 #include <ATen/ops/empty.h>
+#include <c10/util/BFloat16.h>
 
 #include <cmath>
 
@@ -48,6 +49,40 @@ class RotaryTable final : public Operation {
   at::Tensor cos_, sin_;
 };
 
+float RoundToBfloat16(float x) { return static_cast<float>(c10::BFloat16(x)); }
+
+// A constant too: [heads, length].
+class AlibiTable final : public Operation {
+ public:
+  AlibiTable(const std::vector<double>& slopes, int64_t length, double scale,
+             bool rounded)
+      : bias_(at::empty({static_cast<int64_t>(slopes.size()), length},
+                        at::kFloat)) {
+    float* bias = bias_.mutable_data_ptr<float>();
+    for (double number : slopes) {
+      auto slope = static_cast<float>(number);
+      if (rounded) slope = RoundToBfloat16(slope);
+      for (int64_t t = 0; t < length; ++t) {
+        auto position = static_cast<float>(t);
+        if (rounded) position = RoundToBfloat16(position);
+        float product = slope * position;
+        if (rounded) product = RoundToBfloat16(product);
+        *bias++ = product * static_cast<float>(scale);
+      }
+    }
+  }
+
+  absl::Status Forward(ForwardContext& context) override {
+    context.Give(0, bias_);
+    return absl::OkStatus();
+  }
+
+  absl::Status Backward(BackwardContext&) override { return absl::OkStatus(); }
+
+ private:
+  at::Tensor bias_;
+};
+
 kernel::HeadStrides StridesOf(const at::Tensor& x) {
   return {x.stride(0), x.stride(1), x.stride(2)};
 }
@@ -58,6 +93,8 @@ at::Tensor WithDenseRows(const at::Tensor& x) {
 
 class Rotary final : public Operation {
  public:
+  explicit Rotary(bool interleaved) : interleaved_(interleaved) {}
+
   absl::Status Forward(ForwardContext& context) override {
     cos_ = ToFloat(context.Input(1)).contiguous();
     sin_ = ToFloat(context.Input(2)).contiguous();
@@ -85,7 +122,8 @@ class Rotary final : public Operation {
 
  private:
   void Turn(const at::Tensor& x, bool inverse, at::Tensor& y) const {
-    const kernel::RotaryShape shape{x.size(1), x.size(2), x.size(3)};
+    const kernel::RotaryShape shape{x.size(1), x.size(2), x.size(3),
+                                    cos_.size(1), interleaved_};
     const float* in = x.const_data_ptr<float>();
     const float* cos = cos_.const_data_ptr<float>();
     const float* sin = sin_.const_data_ptr<float>();
@@ -97,6 +135,7 @@ class Rotary final : public Operation {
     });
   }
 
+  const bool interleaved_;
   at::Tensor cos_, sin_;
 };
 
@@ -111,6 +150,21 @@ OperationOr MakeRotaryTable(const NodeInfo& info) {
   return std::make_unique<RotaryTable>(frequencies, length, scale);
 }
 
-OperationOr MakeRotary(const NodeInfo&) { return std::make_unique<Rotary>(); }
+OperationOr MakeRotary(const NodeInfo& info) {
+  AUTOTP_ASSIGN_OR_RETURN(const bool interleaved,
+                          Attributes(info.node).Flag("interleaved", false));
+  return std::make_unique<Rotary>(interleaved);
+}
+
+OperationOr MakeAlibiTable(const NodeInfo& info) {
+  const Attributes attributes(info.node);
+  AUTOTP_ASSIGN_OR_RETURN(const std::vector<double> slopes,
+                          attributes.Numbers("slopes"));
+  AUTOTP_ASSIGN_OR_RETURN(const int64_t length, attributes.Integer("length"));
+  AUTOTP_ASSIGN_OR_RETURN(const double scale, attributes.Number("scale", 1.0));
+  AUTOTP_ASSIGN_OR_RETURN(const bool rounded,
+                          attributes.Flag("rounded", false));
+  return std::make_unique<AlibiTable>(slopes, length, scale, rounded);
+}
 
 }  // namespace autotp::runtime

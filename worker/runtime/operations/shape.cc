@@ -1,6 +1,7 @@
-// reshape, transpose, slice, concat: the same numbers elsewhere; views where
-// memory allows.
+// reshape, transpose, slice, concat, stack: the same numbers elsewhere; views
+// where memory allows.
 #include <ATen/ops/cat.h>
+#include <ATen/ops/stack.h>
 
 #include "proto/support/status_macros.h"
 #include "worker/runtime/attributes.h"
@@ -106,6 +107,28 @@ class Concat final : public Operation {
   const std::vector<int64_t> lengths_;
 };
 
+class Stack final : public Operation {
+ public:
+  explicit Stack(int count) : count_(count) {}
+
+  absl::Status Forward(ForwardContext& context) override {
+    std::vector<at::Tensor> parts;
+    for (int i = 0; i < count_; ++i) parts.push_back(context.Input(i));
+    context.Give(0, at::stack(parts));
+    return absl::OkStatus();
+  }
+
+  absl::Status Backward(BackwardContext& context) override {
+    const at::Tensor dy = context.TakeGradient(0);
+    for (int i = 0; i < count_; ++i)
+      if (context.Needs(i)) context.Add(i, dy.select(0, i));
+    return absl::OkStatus();
+  }
+
+ private:
+  const int count_;
+};
+
 }  // namespace
 
 OperationOr MakeReshape(const NodeInfo& info) {
@@ -139,6 +162,10 @@ OperationOr MakeConcat(const NodeInfo& info) {
     lengths.push_back(shape[dim < 0 ? dim + rank : dim]);
   }
   return std::make_unique<Concat>(dim, std::move(lengths));
+}
+
+OperationOr MakeStack(const NodeInfo& info) {
+  return std::make_unique<Stack>(info.node.inputs_size());
 }
 
 }  // namespace autotp::runtime

@@ -14,10 +14,31 @@ namespace autotp::model {
 namespace {
 
 constexpr Family kFamilies[] = {
+    {"bloom", "transformer", BuildBloom},
+    {"cohere", "model", BuildCohere},
+    {"cohere2", "model", BuildCohere2},
+    {"falcon", "transformer", BuildFalcon},
+    {"gemma", "model", BuildGemma},
+    {"gemma2", "model", BuildGemma2},
+    {"gemma3_text", "model", BuildGemma3},
+    {"glm", "model", BuildGlm},
+    {"glm4", "model", BuildGlm4},
+    {"gpt2", "transformer", BuildGpt2},
+    {"gpt_neox", "gpt_neox", BuildGptNeoX},
+    {"gptj", "transformer", BuildGptJ},
+    {"granite", "model", BuildGranite},
     {"llama", "model", BuildLlama},
     {"mistral", "model", BuildMistral},
+    {"olmo", "model", BuildOlmo},
+    {"olmo2", "model", BuildOlmo2},
+    {"opt", "model", BuildOpt},
+    {"phi", "model", BuildPhi},
+    {"phi3", "model", BuildPhi3},
     {"qwen2", "model", BuildQwen2},
     {"qwen3", "model", BuildQwen3},
+    {"smollm3", "model", BuildSmolLm3},
+    {"stablelm", "model", BuildStableLm},
+    {"starcoder2", "model", BuildStarcoder2},
 };
 
 // Levenshtein's: insertions, deletions, replacements.
@@ -82,6 +103,11 @@ absl::StatusOr<Family> FindFamily(ConfigReader& config) {
   if (place.has_value()) SetPlace(config.text(), place->value_begin, &finding);
   finding.message = absl::StrCat("'model_type' is '", type.substr(0, 64),
                                  "', which is not known");
+  if (config.Has("auto_map")) {
+    absl::StrAppend(&finding.message,
+                    "; its code comes with the folder ('auto_map') and is not "
+                    "run here");
+  }
   const absl::string_view nearest = Nearest(type);
   if (!nearest.empty()) {
     finding.suggestion =

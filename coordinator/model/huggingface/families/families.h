@@ -15,33 +15,41 @@
 
 namespace autotp::model {
 
-struct FamilyProgram {
-  program::Program program;
-  DecoderSizes sizes;
-};
-
 // Findings: MODEL_CONFIG_INVALID.
-using BuildFamily = absl::StatusOr<FamilyProgram> (*)(
-    ConfigReader& config, const InputShape& input,
-    std::vector<v1::Diagnostic>* warnings);
+using BuildFamilyFunction =
+    absl::StatusOr<FamilyProgram>(ConfigReader& config, const InputShape& input,
+                                  std::vector<v1::Diagnostic>* warnings);
 
-absl::StatusOr<FamilyProgram> BuildLlama(ConfigReader& config,
-                                         const InputShape& input,
-                                         std::vector<v1::Diagnostic>* warnings);
-absl::StatusOr<FamilyProgram> BuildMistral(
-    ConfigReader& config, const InputShape& input,
-    std::vector<v1::Diagnostic>* warnings);
-absl::StatusOr<FamilyProgram> BuildQwen2(ConfigReader& config,
-                                         const InputShape& input,
-                                         std::vector<v1::Diagnostic>* warnings);
-absl::StatusOr<FamilyProgram> BuildQwen3(ConfigReader& config,
-                                         const InputShape& input,
-                                         std::vector<v1::Diagnostic>* warnings);
+BuildFamilyFunction BuildBloom;
+BuildFamilyFunction BuildCohere;
+BuildFamilyFunction BuildCohere2;
+BuildFamilyFunction BuildFalcon;
+BuildFamilyFunction BuildGemma;
+BuildFamilyFunction BuildGemma2;
+BuildFamilyFunction BuildGemma3;
+BuildFamilyFunction BuildGlm;
+BuildFamilyFunction BuildGlm4;
+BuildFamilyFunction BuildGpt2;
+BuildFamilyFunction BuildGptJ;
+BuildFamilyFunction BuildGptNeoX;
+BuildFamilyFunction BuildGranite;
+BuildFamilyFunction BuildLlama;
+BuildFamilyFunction BuildMistral;
+BuildFamilyFunction BuildOlmo;
+BuildFamilyFunction BuildOlmo2;
+BuildFamilyFunction BuildOpt;
+BuildFamilyFunction BuildPhi;
+BuildFamilyFunction BuildPhi3;
+BuildFamilyFunction BuildQwen2;
+BuildFamilyFunction BuildQwen3;
+BuildFamilyFunction BuildSmolLm3;
+BuildFamilyFunction BuildStableLm;
+BuildFamilyFunction BuildStarcoder2;
 
 struct Family {
   absl::string_view model_type;
   absl::string_view base_model_prefix;
-  BuildFamily build;
+  BuildFamilyFunction* build;
 };
 
 // Sorted by model_type.

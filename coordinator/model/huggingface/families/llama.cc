@@ -10,19 +10,17 @@ namespace autotp::model {
 absl::StatusOr<FamilyProgram> BuildLlama(
     ConfigReader& config, const InputShape& input,
     std::vector<v1::Diagnostic>* warnings) {
-  FamilyProgram built;
-  built.sizes = ReadDecoderSizes(config, input, {}, warnings);
+  const DecoderSizes sizes = ReadDecoderSizes(config, input, {}, warnings);
   const bool attention_bias = config.Flag("attention_bias", false);
   const bool mlp_bias = config.Flag("mlp_bias", false);
   AUTOTP_RETURN_IF_ERROR(config.status());
 
-  const LayerOptions layer = {
-      .attention = {.qkv_bias = attention_bias, .out_bias = attention_bias},
-      .mlp_bias = mlp_bias};
-  AUTOTP_ASSIGN_OR_RETURN(built.program,
-                          BuildPreNormDecoder("llama", built.sizes,
-                                              [&](int64_t) { return layer; }));
-  return built;
+  Decoder d("llama", sizes);
+  const AttentionOptions attention = {.qkv_bias = attention_bias,
+                                      .out_bias = attention_bias};
+  return std::move(d).Build([&](int64_t, program::ValueId x) {
+    return d.PreNormBlock(x, attention, mlp_bias);
+  });
 }
 
 }  // namespace autotp::model

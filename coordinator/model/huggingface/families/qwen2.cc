@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "coordinator/model/huggingface/families/families.h"
+#include "coordinator/model/huggingface/layer_windows.h"
 #include "proto/support/status_macros.h"
 
 namespace autotp::model {
@@ -10,25 +11,21 @@ namespace autotp::model {
 absl::StatusOr<FamilyProgram> BuildQwen2(
     ConfigReader& config, const InputShape& input,
     std::vector<v1::Diagnostic>* warnings) {
-  FamilyProgram built;
-  built.sizes = ReadDecoderSizes(config, input,
-                                 {.vocabulary = 151936,
-                                  .intermediate = 22016,
-                                  .key_value_heads = 32,
-                                  .positions = 32768},
-                                 warnings);
-  const std::vector<int64_t> windows =
-      ReadLayerWindows(config, built.sizes.layers);
+  const DecoderSizes sizes = ReadDecoderSizes(config, input,
+                                              {.vocabulary = 151936,
+                                               .intermediate = 22016,
+                                               .key_value_heads = 32,
+                                               .positions = 32768},
+                                              warnings);
+  const std::vector<int64_t> windows = ReadLayerWindows(config, sizes.layers);
   AUTOTP_RETURN_IF_ERROR(config.status());
 
-  const auto layer = [&windows](int64_t i) {
-    return LayerOptions{
-        .attention = {.qkv_bias = true,
-                      .window = windows[static_cast<size_t>(i)]}};
-  };
-  AUTOTP_ASSIGN_OR_RETURN(built.program,
-                          BuildPreNormDecoder("qwen2", built.sizes, layer));
-  return built;
+  Decoder d("qwen2", sizes);
+  return std::move(d).Build([&](int64_t layer, program::ValueId x) {
+    const int64_t window = windows[static_cast<size_t>(layer)];
+    return d.PreNormBlock(x, {.qkv_bias = true, .attend = {.window = window}},
+                          /*mlp_bias=*/false);
+  });
 }
 
 }  // namespace autotp::model

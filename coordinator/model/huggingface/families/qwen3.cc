@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "coordinator/model/huggingface/families/families.h"
+#include "coordinator/model/huggingface/layer_windows.h"
 #include "proto/support/status_macros.h"
 
 namespace autotp::model {
@@ -10,29 +11,24 @@ namespace autotp::model {
 absl::StatusOr<FamilyProgram> BuildQwen3(
     ConfigReader& config, const InputShape& input,
     std::vector<v1::Diagnostic>* warnings) {
-  FamilyProgram built;
-  built.sizes = ReadDecoderSizes(config, input,
-                                 {.vocabulary = 151936,
-                                  .intermediate = 22016,
-                                  .key_value_heads = 32,
-                                  .head_width = 128,
-                                  .positions = 32768},
-                                 warnings);
+  const DecoderSizes sizes = ReadDecoderSizes(config, input,
+                                              {.vocabulary = 151936,
+                                               .intermediate = 22016,
+                                               .key_value_heads = 32,
+                                               .head_width = 128,
+                                               .positions = 32768},
+                                              warnings);
   const bool bias = config.Flag("attention_bias", false);
-  const std::vector<int64_t> windows =
-      ReadLayerWindows(config, built.sizes.layers);
+  const std::vector<int64_t> windows = ReadLayerWindows(config, sizes.layers);
   AUTOTP_RETURN_IF_ERROR(config.status());
 
-  const auto layer = [&](int64_t i) {
-    return LayerOptions{
-        .attention = {.qkv_bias = bias,
-                      .out_bias = bias,
-                      .qk_norm = true,
-                      .window = windows[static_cast<size_t>(i)]}};
-  };
-  AUTOTP_ASSIGN_OR_RETURN(built.program,
-                          BuildPreNormDecoder("qwen3", built.sizes, layer));
-  return built;
+  Decoder d("qwen3", sizes);
+  AttentionOptions attention = {
+      .qkv_bias = bias, .out_bias = bias, .qk_norm = true};
+  return std::move(d).Build([&](int64_t layer, program::ValueId x) {
+    attention.attend.window = windows[static_cast<size_t>(layer)];
+    return d.PreNormBlock(x, attention, /*mlp_bias=*/false);
+  });
 }
 
 }  // namespace autotp::model

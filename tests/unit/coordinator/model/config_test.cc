@@ -76,9 +76,9 @@ TEST(ConfigTest, RefusesWithPlaceAndReason) {
        "an object of strings"},
       {[](json& c) { c["rope_scaling"] = 2; }, "/rope_scaling", "an object"},
       {[](json& c) {
-         c["rope_scaling"] = {{"type", "yarn"}};
+         c["rope_scaling"] = {{"type", "spiral"}};
        },
-       "/rope_scaling/type", "is 'yarn', which is not supported"},
+       "/rope_scaling/type", "is 'spiral', which is unknown"},
       {[](json& c) {
          c["rope_parameters"] = {{"rope_type", "linear"}};
        },
@@ -130,7 +130,7 @@ TEST(ConfigTest, NamesTheNearestModelType) {
   EXPECT_EQ(near.reason(), "MODEL_TYPE_UNKNOWN");
   EXPECT_THAT(near.message(), HasSubstr("'lama'"));
   EXPECT_THAT(near.suggestion(),
-              HasSubstr("did you mean 'llama'? known are llama, mistral"));
+              HasSubstr("did you mean 'llama'? known are bloom, cohere"));
   EXPECT_GT(near.line(), 1);
   const v1::Diagnostic far =
       FindingOf([](json& c) { c["model_type"] = "whisper"; });

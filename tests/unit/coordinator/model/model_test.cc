@@ -62,6 +62,23 @@ TEST(LoadModelTest, LoadsEveryFixture) {
   }
 }
 
+TEST(LoadModelTest, EveryFixtureIsWholeAndUnquestioned) {
+  int count = 0;
+  for (const auto& entry : std::filesystem::directory_iterator(
+           autotp::testing::GoldenPath("models"))) {
+    const std::string name = entry.path().filename().string();
+    if (name == "data") continue;
+    SCOPED_TRACE(name);
+    const absl::StatusOr<LoadedModel> model = LoadFixture(name);
+    ASSERT_TRUE(model.ok()) << model.status();
+    EXPECT_THAT(Warnings(*model), IsEmpty());
+    for (const program::Parameter& parameter : model->program.parameters)
+      EXPECT_EQ(parameter.source_tensor, parameter.name);
+    ++count;
+  }
+  EXPECT_GT(count, 20);
+}
+
 TEST(LoadModelTest, FamiliesDifferWhereTheyShould) {
   const program::Program llama3 = LoadFixture("llama3")->program;
   EXPECT_THAT(Find(llama3, "model.embed_tokens.weight")->aliases,

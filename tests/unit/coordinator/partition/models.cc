@@ -60,6 +60,10 @@ ValueId LlamaAttention(Builder& b, const LlamaShape& s, ValueId x,
     q = b.RmsNorm("q_norm", q, 1e-6);
     k = b.RmsNorm("k_norm", k, 1e-6);
   }
+  if (s.full_layer_norms) {
+    q = b.LayerNorm("q_norm", q, 1e-6, /*bias=*/true);
+    k = b.LayerNorm("k_norm", k, 1e-6, /*bias=*/true);
+  }
   q = Heads(b, q, s.heads);
   k = Heads(b, k, s.groups);
   v = Heads(b, v, s.groups);
@@ -69,8 +73,10 @@ ValueId LlamaAttention(Builder& b, const LlamaShape& s, ValueId x,
   }
   q = b.Rotary(q, tables);
   k = b.Rotary(k, tables);
-  const ValueId y = b.Attention(
-      q, k, v, 1 / std::sqrt(static_cast<double>(s.head_width)), s.window);
+  const ValueId y =
+      b.Attention(q, k, v,
+                  {.scale = 1 / std::sqrt(static_cast<double>(s.head_width)),
+                   .window = s.window});
   return b.Linear("o_proj", JoinHeads(b, y),
                   {.out = s.hidden, .bias = s.attention_bias, .tied_to = ""});
 }
@@ -109,7 +115,7 @@ ValueId Gpt2Attention(Builder& b, const Gpt2Shape& s, ValueId x) {
     v = b.Linear("v", x, {.out = s.hidden, .bias = true, .tied_to = ""});
   }
   const ValueId y = b.Attention(Heads(b, q, s.heads), Heads(b, k, s.heads),
-                                Heads(b, v, s.heads), 0.5);
+                                Heads(b, v, s.heads), {.scale = 0.5});
   return b.Linear("c_proj", JoinHeads(b, y),
                   {.out = s.hidden, .bias = true, .tied_to = ""});
 }

@@ -23,7 +23,8 @@ struct LlamaShape {
   bool tied = false;
   bool head_norms = false;  // qwen3
   bool full_norms = false;  // olmo2: over all heads at once
-  bool fused = false;       // phi3: qkv_proj and gate_up_proj
+  bool full_layer_norms = false;
+  bool fused = false;  // phi3: qkv_proj and gate_up_proj
   int64_t window = 0;
   int64_t padding_idx = -1;
 };

@@ -170,9 +170,27 @@ TEST(PartitionTest, ParallelBlocksShareOneSum) {
   ExpectCounts(result, 2 + 1, 2 + 1);
 }
 
-TEST(PartitionTest, FullWidthNormsAreGatheredAndReported) {
+TEST(PartitionTest, FullWidthNormsExchangeOneNumberPerRow) {
   LlamaShape shape;
   shape.full_norms = true;
+  const Program program = MakeLlama(shape);
+  for (int ranks : {2, 3, 4}) {
+    SCOPED_TRACE(ranks);
+    const Partitioned result = Split(program, ranks);
+    ExpectSame(program, result.locals);
+    EXPECT_EQ(Count(result, Operation::kAllGather), 0);
+    // Keys of few groups stay whole: so do their norms.
+    EXPECT_EQ(Count(result, Operation::kRmsNorm),
+              shape.layers * (ranks > shape.groups ? 1 : 2));
+    ASSERT_NE(FindClass(result, "attention"), nullptr);
+    EXPECT_EQ(FindClass(result, "attention")->units_per_rank.size(),
+              static_cast<size_t>(ranks));
+  }
+}
+
+TEST(PartitionTest, WhatNeedsAWholeDimensionIsGatheredAndReported) {
+  LlamaShape shape;
+  shape.full_layer_norms = true;
   const Program program = MakeLlama(shape);
   std::map<std::string, ParameterRequest> requests;
   for (int layer : {0, 1}) {
@@ -184,7 +202,7 @@ TEST(PartitionTest, FullWidthNormsAreGatheredAndReported) {
   ASSERT_EQ(Count(result, Operation::kAllGather), 2);
   for (const CollectiveUse& use : result.collectives) {
     if (use.operation == Operation::kAllGather) {
-      EXPECT_THAT(use.reason, HasSubstr("rms_norm in model.layers."));
+      EXPECT_THAT(use.reason, HasSubstr("layer_norm in model.layers."));
       EXPECT_THAT(use.reason, HasSubstr("q_proj.weight whole to avoid"));
     }
   }

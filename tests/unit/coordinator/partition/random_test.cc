@@ -100,13 +100,17 @@ class RandomProgram {
     switch (Pick(0, 13)) {
       case 0:
       case 1:
-        return Keep(builder_.Linear(
-            Name(), x, {.out = Pick(1, 12), .bias = Chance(2), .tied_to = ""}));
+        return Keep(builder_.Linear(Name(), x,
+                                    {.out = Pick(1, 12),
+                                     .bias = Chance(2),
+                                     .transposed = Chance(3),
+                                     .tied_to = ""}));
       case 2:
-        return Keep(Chance(2) ? builder_.RmsNorm(Name(), x, 1e-3)
-                              : builder_.LayerNorm(Name(), x, 1e-3, Chance(2)));
+        return Norm(x);
       case 3:
-        return Keep(builder_.Activation(x, Chance(2) ? "silu" : "gelu"));
+        return Keep(Chance(3)
+                        ? builder_.SoftCap(x, 1.5)
+                        : builder_.Activation(x, Chance(2) ? "silu" : "gelu"));
       case 4:
         return Keep(builder_.Scale(x, 0.5));
       case 5:
@@ -127,6 +131,18 @@ class RandomProgram {
         return Mlp(x);
       default:
         return Attention(x, shape);
+    }
+  }
+
+  void Norm(ValueId x) {
+    switch (Pick(0, 3)) {
+      case 0:
+        return Keep(builder_.LayerNorm(Name(), x, 1e-3, Chance(2)));
+      case 1:
+        return Keep(builder_.Normalize(x, 1e-3));
+      default:
+        return Keep(
+            builder_.RmsNorm(Name(), x, 1e-3, /*offset=*/Chance(2) ? 1 : 0));
     }
   }
 
@@ -207,7 +223,7 @@ class RandomProgram {
     if (shape.size() != 3) return;
     const int64_t groups = Pick(1, 4);
     const int64_t heads = groups * Pick(1, 3);
-    const int64_t width = 2;
+    const int64_t width = 2 * Pick(1, 2);
     const auto project = [&](int64_t count) {
       ValueId y = builder_.Linear(
           Name(), x, {.out = count * width, .bias = Chance(3), .tied_to = ""});
@@ -215,14 +231,26 @@ class RandomProgram {
           builder_.Reshape(y, {shape[0], shape[1], count, width}), 1, 2);
       if (Chance(3)) y = builder_.RmsNorm(Name(), y, 1e-3);
       if (Chance(3)) {
-        y = builder_.Rotary(y, builder_.RotaryTable({0.7}, shape[1]));
+        y = builder_.Rotary(y, builder_.RotaryTable({0.7}, shape[1]),
+                            /*interleaved=*/Chance(2));
       }
       return y;
     };
     const ValueId q = project(heads);
     const ValueId k = project(groups);
     const ValueId v = Chance(4) ? k : project(groups);
-    const ValueId y = builder_.Attention(q, k, v, 0.7, Pick(0, 3));
+    ValueId bias = program::kNoValue;
+    if (Chance(3)) {
+      std::vector<double> slopes;
+      for (int64_t head = 0; head < heads; ++head)
+        slopes.push_back(0.3 * static_cast<double>(head + 1));
+      bias = builder_.AlibiTable({.slopes = slopes, .length = shape[1]});
+    }
+    const ValueId y = builder_.Attention(q, k, v,
+                                         {.scale = 0.7,
+                                          .window = Pick(0, 3),
+                                          .soft_cap = Chance(3) ? 0.8 : 0,
+                                          .bias = bias});
     Keep(builder_.Reshape(builder_.Transpose(y, 1, 2),
                           {shape[0], shape[1], heads * width}));
     if (Chance(2)) Keep(y);

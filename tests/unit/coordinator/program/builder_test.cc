@@ -32,7 +32,8 @@ absl::StatusOr<Program> TinyProgram() {
     const ValueId k = heads(b.Linear("k_proj", normed, {.out = 8}), 2);
     const ValueId v = heads(b.Linear("v_proj", normed, {.out = 8}), 2);
     const ValueId attended =
-        b.Attention(b.Rotary(q, tables), b.Rotary(k, tables), v, 0.5, 4);
+        b.Attention(b.Rotary(q, tables), b.Rotary(k, tables), v,
+                    {.scale = 0.5, .window = 4});
     const ValueId joined = b.Reshape(b.Transpose(attended, 1, 2), {2, 8, 16});
     x = b.Add(x, b.Linear("o_proj", joined, {.out = 16}));
   }

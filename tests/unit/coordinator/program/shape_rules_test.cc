@@ -173,6 +173,77 @@ TEST(ShapeRulesTest, Attention) {
   });
 }
 
+TEST(ShapeRulesTest, WhatFamiliesAskForBeside) {
+  using enum Operation;
+  const auto limited = [](const char* kind, double limit) {
+    return Attributes{{"kind", std::string(kind)}, {"limit", limit}};
+  };
+  const std::vector<double> slopes = {0.5, 0.25};
+  Check({
+      {kLinear,
+       {Numbers({3, 4}), Numbers({4, 5}), Numbers({5})},
+       {{"transposed", true}},
+       {{3, 5}},
+       ""},
+      {kLinear,
+       {Numbers({3, 4}), Numbers({5, 4})},
+       {{"transposed", true}},
+       {},
+       "does not end in the 5 rows"},
+      {kRmsNorm,
+       {Numbers({3, 4}), Numbers({4})},
+       {{"eps", 1e-5}, {"size", int64_t{9}}},
+       {{3, 4}},
+       ""},
+      {kRmsNorm,
+       {Numbers({3, 4}), Numbers({4})},
+       {{"eps", 1e-5}, {"size", int64_t{3}}},
+       {},
+       "'size' is 3, but 4 are here"},
+      {kLayerNorm, {Numbers({3, 4})}, {{"eps", 1e-5}}, {{3, 4}}, ""},
+      {kRotary,
+       {Numbers({2, 6, 3, 8}), Numbers({3, 6}), Numbers({3, 6})},
+       {{"interleaved", true}},
+       {{2, 6, 3, 8}},
+       ""},
+      {kRotary,
+       {Numbers({2, 6, 3, 8}), Numbers({3, 10}), Numbers({3, 10})},
+       {},
+       {},
+       "cos has 10 columns, x has 8 channels"},
+      {kAlibiTable,
+       {},
+       {{"slopes", slopes}, {"length", int64_t{3}}},
+       {{2, 3}},
+       ""},
+      {kAttention,
+       {Numbers({1, 2, 3, 4}), Numbers({1, 1, 3, 4}), Numbers({1, 1, 3, 4}),
+        Numbers({2, 3})},
+       {{"scale", 0.5}, {"soft_cap", 2.0}},
+       {{1, 2, 3, 4}},
+       ""},
+      {kAttention,
+       {Numbers({1, 2, 3, 4}), Numbers({1, 1, 3, 4}), Numbers({1, 1, 3, 4}),
+        Numbers({1, 3})},
+       {{"scale", 0.5}},
+       {},
+       "bias has shape [1,3], needs [2,3]"},
+      {kActivation, {Numbers({2})}, limited("soft_cap", 30), {{2}}, ""},
+      {kActivation,
+       {Numbers({2})},
+       limited("clamp", 0),
+       {},
+       "needs a positive"},
+      {kGatedActivation,
+       {Numbers({2}), Numbers({2})},
+       {{"kind", std::string("clamp")}},
+       {},
+       "is unknown"},
+      {kStack, {Numbers({2, 3}), Numbers({2, 3})}, {}, {{2, 2, 3}}, ""},
+      {kStack, {Numbers({2, 3}), Numbers({3})}, {}, {}, "input 1 has shape"},
+  });
+}
+
 TEST(ShapeRulesTest, ElementwiseAndMovement) {
   using enum Operation;
   const Attributes silu = {{"kind", std::string("silu")}};

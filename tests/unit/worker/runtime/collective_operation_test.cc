@@ -121,5 +121,33 @@ TEST(CollectiveOperations, CrossEntropyOverACutVocabularyIsTheWholeOne) {
   });
 }
 
+// The second rank owns no column at all.
+TEST(CollectiveOperations, RmsNormOverCutColumnsIsTheWholeOne) {
+  at::manual_seed(kSeed);
+  const int64_t C = 13;
+  const at::Tensor x = at::randn({2, 5, C});
+  const at::Tensor weight = at::randn({C});
+  const at::Tensor g = at::randn({2, 5, C});
+  OneNode node("rms_norm");
+  node.Set("eps", 1e-2).Set("offset", 1.0);
+  const Outcome want = RunOperation(node, {x, weight}, g, {2, 5, C});
+  ASSERT_TRUE(want.status.ok()) << want.status;
+  node.Set("size", C);
+  const std::vector<int64_t> cuts = {0, 4, 4, C};
+  OnRanks(3, [&](int rank, collective::Communicator* group) {
+    const int64_t begin = cuts[rank];
+    const int64_t length = cuts[rank + 1] - begin;
+    const auto part = [&](const at::Tensor& whole) {
+      return whole.narrow(-1, begin, length);
+    };
+    const Outcome got = RunOperation(node, {part(x), part(weight)}, part(g),
+                                     {2, 5, length}, group);
+    ASSERT_TRUE(got.status.ok()) << got.status;
+    ExpectNear(got.output, part(want.output));
+    ExpectNear(got.gradients[0], part(want.gradients[0]));
+    ExpectNear(got.gradients[1], part(want.gradients[1]));
+  });
+}
+
 }  // namespace
 }  // namespace autotp::testing

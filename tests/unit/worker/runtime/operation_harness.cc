@@ -101,6 +101,11 @@ OneNode& OneNode::Set(const std::string& name, int64_t value) {
   AddAttribute(node_, name).set_integer(value);
   return *this;
 }
+OneNode& OneNode::Set(const std::string& name, bool value) {
+  AddAttribute(node_, name).set_flag(value);
+  return *this;
+}
+
 OneNode& OneNode::Set(const std::string& name, double value) {
   AddAttribute(node_, name).set_number(value);
   return *this;

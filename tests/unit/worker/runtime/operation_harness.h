@@ -24,6 +24,7 @@ class OneNode {
   explicit OneNode(const std::string& operation);
   OneNode& Set(const std::string& name, int64_t value);
   OneNode& Set(const std::string& name, double value);
+  OneNode& Set(const std::string& name, bool value);
   OneNode& Set(const std::string& name, const std::string& value);
   OneNode& Set(const std::string& name, const std::vector<int64_t>& value);
   OneNode& Set(const std::string& name, const std::vector<double>& value);
