@@ -39,15 +39,38 @@ constexpr Tolerance kFloat32 = {
 constexpr Tolerance kBfloat16 = {
     .loss = 4e-3, .grad_norm = 1e-2, .weight = 3e-2};
 
+// Which layouts a case is trained at.
+enum class Breadth {
+  kFull,     // every split x stage x accumulation
+  kFamily,   // every split once, stages and accumulation in turn
+  kVariant,  // one rank, and both kinds of parallelism together
+};
+
 struct Case {
   std::string name;
+  Breadth breadth = Breadth::kFull;
   Tolerance tolerance = kFloat32;
   // Masked labels: a micro-batch's mean weighs its own tokens, so the numbers
   // belong to one micro-batch size.
   bool fixed_micro_batch = false;
 };
 
+std::vector<Layout> FewLayoutsOf(const Case& c) {
+  const Layout one = {.micro_batch = 2};
+  const Layout both = {.tensor_parallel = 2,
+                       .data_parallel = 2,
+                       .zero_stage = 2,
+                       .micro_batch = 4};
+  if (c.breadth == Breadth::kVariant) return {one, both};
+  return {one,
+          {.tensor_parallel = 2, .micro_batch = 8},
+          {.tensor_parallel = 4, .zero_stage = 1, .micro_batch = 4},
+          {.data_parallel = 2, .zero_stage = 1, .micro_batch = 2},
+          both};
+}
+
 std::vector<Layout> LayoutsOf(const Case& c, int64_t train_batch_size) {
+  if (c.breadth != Breadth::kFull) return FewLayoutsOf(c);
   constexpr std::pair<int, int> kSplits[] = {
       {1, 1}, {2, 1}, {4, 1}, {1, 2}, {2, 2}};
   std::vector<Layout> layouts;
@@ -142,20 +165,40 @@ TEST_P(TraceTest, EveryLayoutReproducesTheTrace) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(
-    Cases, TraceTest,
-    ::testing::Values(Case{.name = "llama"}, Case{.name = "llama3"},
-                      Case{.name = "llama_bias"},
-                      Case{.name = "llama_masked", .fixed_micro_batch = true},
-                      Case{.name = "mistral"}, Case{.name = "qwen2"},
-                      Case{.name = "qwen3"},
-                      Case{.name = "llama_bf16",
-                           .tolerance = kBfloat16,
-                           .fixed_micro_batch = true},
-                      Case{.name = "qwen3_bf16",
-                           .tolerance = kBfloat16,
-                           .fixed_micro_batch = true}),
-    [](const auto& tested) { return tested.param.name; });
+constexpr const char* kFamilies[] = {
+    "bloom",  "cohere",  "cohere2",  "falcon",    "falcon_new", "gemma",
+    "gemma2", "gemma3",  "glm",      "glm4",      "gpt2",       "gpt_neox",
+    "gptj",   "granite", "olmo",     "olmo2",     "opt",        "phi",
+    "phi3",   "smollm3", "stablelm", "starcoder2"};
+// Another flavour of a family: norms, residuals, layouts, rope types.
+constexpr const char* kVariants[] = {
+    "bloom_post",       "cohere_qk",     "falcon_one_norm",     "falcon_rw",
+    "gemma3_linear",    "gpt2_by_layer", "gpt_neox_sequential", "llama_dynamic",
+    "llama_yarn",       "opt_post",      "phi3_long",           "phi_qk",
+    "stablelm_parallel"};
+
+std::vector<Case> Cases() {
+  std::vector<Case> cases = {
+      {.name = "llama"},
+      {.name = "llama3"},
+      {.name = "llama_bias"},
+      {.name = "llama_masked", .fixed_micro_batch = true},
+      {.name = "mistral"},
+      {.name = "qwen2"},
+      {.name = "qwen3"},
+      {.name = "llama_bf16", .tolerance = kBfloat16, .fixed_micro_batch = true},
+      {.name = "qwen3_bf16",
+       .tolerance = kBfloat16,
+       .fixed_micro_batch = true}};
+  for (const char* name : kFamilies)
+    cases.push_back({.name = name, .breadth = Breadth::kFamily});
+  for (const char* name : kVariants)
+    cases.push_back({.name = name, .breadth = Breadth::kVariant});
+  return cases;
+}
+
+INSTANTIATE_TEST_SUITE_P(Cases, TraceTest, ::testing::ValuesIn(Cases()),
+                         [](const auto& tested) { return tested.param.name; });
 
 }  // namespace
 }  // namespace autotp::testing
