@@ -27,7 +27,7 @@ struct TableRow {
 constexpr TableRow kTable[] = {
     {Operation::kEmbedding, "vh,...", "...h", "", "v"},
     {Operation::kLinear, "...k,nk,n", "...n", "", "k", 2},
-    {Operation::kRmsNorm, "...c,c", "...c"},
+    {Operation::kRmsNorm, "...c,c", "...c", "c"},
     {Operation::kLayerNorm, "...c,c,c", "...c", "c"},
     {Operation::kRotary, "bhtd,td,td", "bhtd", "d"},
     {Operation::kAttention, "bhtd,bhsd,bhsd,hs", "bhtd", "tsd"},
@@ -41,6 +41,8 @@ constexpr TableRow kTable[] = {
 
 constexpr TableRow kTransposedLinear = {
     Operation::kLinear, "...k,kn,n", "...n", "", "k", 2};
+
+constexpr TableRow kNormOfALinear = {Operation::kRmsNorm, "...c,c", "...c"};
 
 constexpr int kFirstLeading = 32;  // labels of "...", from the right
 constexpr int kMostLeading = 32;
@@ -117,6 +119,17 @@ PlacementRule FromTable(const Program& program, const Node& node,
   return rule;
 }
 
+// A norm of what a linear yields may be cut as that is, for one number per row;
+// over the residual stream it needs whole rows: with these cut, every linear
+// that reads them would yield a sum.
+bool NormsALinear(const Program& program, const Node& norm) {
+  return std::any_of(program.nodes.begin(), program.nodes.end(),
+                     [&norm](const Node& node) {
+                       return node.operation == Operation::kLinear &&
+                              node.outputs[0] == norm.inputs[0];
+                     });
+}
+
 // All dimensions but the one that is sliced or joined.
 PlacementRule AllBut(const Program& program, const Node& node, int64_t dim) {
   PlacementRule rule;
@@ -132,6 +145,8 @@ PlacementRule AllBut(const Program& program, const Node& node, int64_t dim) {
 PlacementRule RuleOf(const Program& program, const Node& node) {
   if (node.operation == Operation::kLinear && FlagOf(node, "transposed", false))
     return FromTable(program, node, kTransposedLinear);
+  if (node.operation == Operation::kRmsNorm && NormsALinear(program, node))
+    return FromTable(program, node, kNormOfALinear);
   for (const TableRow& row : kTable)
     if (row.operation == node.operation) return FromTable(program, node, row);
   PlacementRule rule;

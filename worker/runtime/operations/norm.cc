@@ -1,4 +1,5 @@
 // rms_norm, layer_norm: over the last dimension, in fp32.
+#include <ATen/ExpandUtils.h>
 #include <ATen/ops/empty.h>
 #include <ATen/ops/empty_like.h>
 #include <ATen/ops/native_layer_norm.h>
@@ -7,6 +8,7 @@
 
 #include <algorithm>
 #include <utility>
+#include <vector>
 
 #include "proto/support/status_macros.h"
 #include "worker/kernel/cpu/rms_norm.h"
@@ -123,8 +125,8 @@ class CutRmsNorm final : public Operation {
     if (context.Needs(0)) {
       context.Add(0, weighted.sub(normal.mul(dot.div(size_))).mul_(inverse));
     }
-    if (context.Needs(1))
-      context.Add(1, dy.mul(normal).reshape({-1, dy.size(-1)}).sum(0));
+    const std::vector<int64_t> columns = {dy.size(-1)};
+    if (context.Needs(1)) context.Add(1, at::sum_to(dy.mul(normal), columns));
     return absl::OkStatus();
   }
 

@@ -39,8 +39,8 @@ inline program::Program TinyLlama(bool tied = false) {
         heads(b.Linear("self_attn.k_proj", h, {.out = 4}), 2, true);
     const program::ValueId v =
         heads(b.Linear("self_attn.v_proj", h, {.out = 4}), 2, false);
-    const program::ValueId a =
-        b.Reshape(b.Transpose(b.Attention(q, k, v, 0.7), 1, 2), {1, 4, 8});
+    const program::ValueId a = b.Reshape(
+        b.Transpose(b.Attention(q, k, v, {.scale = 0.7}), 1, 2), {1, 4, 8});
     x = b.Add(x, b.Linear("self_attn.o_proj", a, {.out = 8, .bias = true}));
     const program::ValueId m = b.RmsNorm("post_attention_layernorm", x, 1e-5);
     const program::ValueId gated =
