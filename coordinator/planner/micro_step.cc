@@ -153,6 +153,7 @@ void MicroStep::ForwardKeeping(const Node& node, std::vector<Held>* kept) {
       return;
     }
     case Operation::kRotaryTable:  // made once; the operation keeps them
+    case Operation::kAlibiTable:
       for (const ValueId v : node.outputs) {
         tensors_[v] = MakeFloat(v);
         kept->push_back(tensors_[v]);
@@ -213,6 +214,7 @@ void MicroStep::ForwardKeeping(const Node& node, std::vector<Held>* kept) {
       return;
     }
     case Operation::kConcat:
+    case Operation::kStack:
       tensors_[node.outputs[0]] =
           Make((IsNarrow(node.outputs[0]) ? compute_bytes_ : kFloatBytes) *
                Elements(node.outputs[0]));
@@ -369,7 +371,8 @@ void MicroStep::BackwardDense(const Node& node, std::vector<Held> kept) {
       WriteGradient(node, 0);
       return;
     }
-    case Operation::kConcat: {
+    case Operation::kConcat:
+    case Operation::kStack: {
       const Held dy = TakeGradient(node);
       for (size_t i = 0; i < node.inputs.size(); ++i) AddToInput(node, i, dy);
       return;
