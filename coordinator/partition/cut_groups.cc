@@ -210,11 +210,13 @@ void CutGroups::CountCosts() {
                                   program_.values[node.outputs[0]].shape)) /
                                   tokens;
     for (int group : summed) groups_[group].cost += sent;
-    if (node.operation != Operation::kLinear) continue;
+    const bool experts = node.operation == Operation::kExperts;
+    if (node.operation != Operation::kLinear && !experts) continue;
     // The whole input of a cut linear: its gradient is summed.
     const ValueId x = node.inputs[0];
+    const ValueId weight = node.inputs[experts ? 3 : 1];
     const int rows = FlagOf(node, "transposed", false) ? 1 : 0;
-    for (const Block& block : BlocksOf(axes_.DimOf(node.inputs[1], rows))) {
+    for (const Block& block : BlocksOf(axes_.DimOf(weight, rows))) {
       if (entered.emplace(block.group, x).second) {
         groups_[block.group].cost +=
             static_cast<double>(ElementCount(program_.values[x].shape)) /
@@ -246,6 +248,8 @@ void CutGroups::NoteRoles() {
                node.operation == Operation::kGatedActivation) {
       if (last(node.outputs[0]) >= 0)
         mark(node.outputs[0], last(node.outputs[0]), &CutGroup::has_activation);
+    } else if (node.operation == Operation::kExperts) {
+      mark(node.inputs[3], 0, &CutGroup::has_activation);
     } else if (node.operation == Operation::kCrossEntropy) {
       mark(node.inputs[0], 2, &CutGroup::has_vocabulary);
     } else if (node.operation == Operation::kEmbedding &&

@@ -41,6 +41,7 @@ class Modes {
     for (SpmdParameter& parameter : spmd_.parameters) {
       parameter.partial_gradient =
           spmd_.values[parameter.value].spread == Spread::kWhole &&
+          spmd_.values[parameter.value].needs_gradient &&
           AllUsesLocal(parameter.value);
     }
     InsertCopies();

@@ -76,6 +76,10 @@ class Lowering {
   void FillIn(const SpmdNode& node, program::Attributes* attributes) const {
     const SpmdValue& out = spmd_.values[node.outputs[0]];
     switch (node.operation) {
+      case Operation::kExpand:
+        (*attributes)["size"] =
+            LocalShape(out)[std::get<int64_t>(attributes->find("dim")->second)];
+        return;
       case Operation::kReshape:
         (*attributes)["shape"] = LocalShape(out);
         return;

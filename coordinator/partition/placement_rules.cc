@@ -30,12 +30,13 @@ constexpr TableRow kTable[] = {
     {Operation::kRmsNorm, "...c,c", "...c", "c"},
     {Operation::kLayerNorm, "...c,c,c", "...c", "c"},
     {Operation::kRotary, "bhtd,td,td", "bhtd", "d"},
-    {Operation::kAttention, "bhtd,bhsd,bhsd,hs", "bhtd", "tsd"},
+    {Operation::kAttention, "bhtd,bhsd,bhse,hs", "bhte", "tsde"},
     {Operation::kActivation, "...", "..."},
     {Operation::kGatedActivation, "...,...", "..."},
     {Operation::kAdd, "...,...", "..."},
     {Operation::kMul, "...,...", "..."},
     {Operation::kScale, "...", "..."},
+    {Operation::kRouter, "...e,e", "...k", "ek"},
     {Operation::kCrossEntropy, "btv,bt", "", "bt", "v"},
 };
 
@@ -130,7 +131,35 @@ bool NormsALinear(const Program& program, const Node& norm) {
                      });
 }
 
-// All dimensions but the one that is sliced or joined.
+// The experts' inner width is cut, all of them alike: each rank has a part of
+// every expert, and its results are partial sums.
+PlacementRule OfExperts(const Program& program, const Node& node) {
+  const size_t count = static_cast<size_t>(IntegerOf(node, "count"));
+  PlacementRule rule;
+  for (size_t i = 0; i < node.inputs.size(); ++i) {
+    const absl::string_view text = i == 0              ? "...h"
+                                   : i < 3             ? "...k"
+                                   : i < 3 + 2 * count ? "ih"
+                                                       : "hi";
+    rule.inputs.push_back(
+        Labels(text, program.values[node.inputs[i]].shape.size()));
+  }
+  rule.output = rule.inputs[0];
+  rule.blocked = Bits("hk");
+  rule.summed = Bits("i");
+  return rule;
+}
+
+// The logits of all routers, whole.
+PlacementRule OfRouterLoss(const Program& program, const Node& node) {
+  PlacementRule rule;
+  for (program::ValueId input : node.inputs)
+    rule.inputs.push_back(Labels("...e", program.values[input].shape.size()));
+  rule.blocked = Bits("e");
+  return rule;
+}
+
+// All dimensions but the one that is sliced, joined or repeated.
 PlacementRule AllBut(const Program& program, const Node& node, int64_t dim) {
   PlacementRule rule;
   const size_t rank = program.values[node.outputs[0]].shape.size();
@@ -162,6 +191,16 @@ PlacementRule RuleOf(const Program& program, const Node& node) {
     case Operation::kSlice:
     case Operation::kConcat:
       return AllBut(program, node, IntegerOf(node, "dim"));
+    case Operation::kExpand: {
+      // A rank repeats the one position as often as it owns.
+      rule = AllBut(program, node, IntegerOf(node, "dim"));
+      rule.output = NumberedLabels(rule.output.size());
+      return rule;
+    }
+    case Operation::kExperts:
+      return OfExperts(program, node);
+    case Operation::kRouterLoss:
+      return OfRouterLoss(program, node);
     default:
       for (program::ValueId input : node.inputs)
         rule.inputs.emplace_back(

@@ -192,12 +192,15 @@ bool Propagator::PlacePending(const Node& node) {
     return true;
   }
   if (!values_.IsPending(a) || !values_.TermsOf(a).empty()) return false;
-  if (node.operation != Operation::kScale &&
+  const bool by_whole =
+      node.operation == Operation::kMul && values_.IsWhole(node.inputs[1]);
+  if (!by_whole && node.operation != Operation::kScale &&
       node.operation != Operation::kReshape &&
       node.operation != Operation::kTranspose)
     return false;
   SpmdNode same = Copy(node);
   same.inputs = {values_.PartialOf(a)};
+  if (by_whole) same.inputs.push_back(values_.Whole(node.inputs[1], node));
   values_.SetPending(out, EmitPartial(std::move(same), out), {}, node.scope);
   return true;
 }

@@ -33,7 +33,7 @@ SpreadValues::SpreadValues(const Program& program, int ranks,
   for (size_t p = 0; p < program.parameters.size(); ++p) {
     const ValueId v = program.parameters[p].value;
     SpmdValue value = Like(v);
-    value.needs_gradient = true;
+    value.needs_gradient = !program.parameters[p].frozen;
     if (parameter_cuts[p].dim >= 0) {
       value.spread = Spread::kCut;
       value.dim = parameter_cuts[p].dim;
@@ -93,7 +93,7 @@ void SpreadValues::EmitAll(SpmdNode node, const std::vector<ValueId>& outputs) {
   }
   for (ValueId v : outputs) {
     SpmdValue value = Like(v);
-    value.needs_gradient = needs_gradient;
+    value.needs_gradient = needs_gradient && value.kind != ValueKind::kIndex;
     states_[v].value = static_cast<int>(spmd_.values.size());
     node.outputs.push_back(states_[v].value);
     spmd_.values.push_back(std::move(value));

@@ -36,6 +36,8 @@ std::vector<WeightRole> WeightRoles(const program::Program& program) {
     const auto found = parameter_of.find(value);
     return found == parameter_of.end() ? -1 : found->second;
   };
+  // Behind x, weights and choices: gates, ups, downs.
+  constexpr size_t kFirstOfExperts = 3;
   const std::set<ValueId> logits = Logits(program);
   for (const Node& node : program.nodes) {
     if (node.operation == Operation::kEmbedding) {
@@ -50,6 +52,11 @@ std::vector<WeightRole> WeightRoles(const program::Program& program) {
       if (logits.count(node.outputs[0]) > 0) roles[weight].is_head = true;
       const int bias = node.inputs.size() > 2 ? find(node.inputs[2]) : -1;
       if (bias >= 0) roles[bias].weight_of_bias = weight;
+    } else if (node.operation == Operation::kExperts) {
+      for (size_t i = kFirstOfExperts; i < node.inputs.size(); ++i) {
+        if (const int weight = find(node.inputs[i]); weight >= 0)
+          roles[weight].is_linear = true;
+      }
     }
   }
   for (WeightRole& role : roles) {

@@ -100,7 +100,16 @@ double ForwardFlops(const Program& program) {
       const std::vector<int64_t>& q = program.values[node.inputs[0]].shape;
       const double keys =
           VisibleKeys(q[2], program::IntegerOf(node, "window", 0));
-      flops += 4.0 * keys * static_cast<double>(q[0] * q[1] * q[3]);
+      const int64_t value_width = program.values[node.inputs[2]].shape[3];
+      flops +=
+          2.0 * keys * static_cast<double>(q[0] * q[1] * (q[3] + value_width));
+    } else if (node.operation == Operation::kExperts) {
+      // Three matrices of one expert for each choice.
+      const std::vector<int64_t>& choices =
+          program.values[node.inputs[1]].shape;
+      const std::vector<int64_t>& gate = program.values[node.inputs[3]].shape;
+      flops += 6.0 * static_cast<double>(Elements(choices)) *
+               static_cast<double>(Elements(gate));
     }
   }
   return flops;

@@ -74,6 +74,13 @@ ValueId Builder::Parameter(absl::string_view name, std::vector<int64_t> shape,
   return program_.parameters.back().value;
 }
 
+ValueId Builder::Buffer(absl::string_view name, std::vector<int64_t> shape,
+                        Initialization initialization) {
+  const ValueId value = Parameter(name, std::move(shape), initialization);
+  if (value != kNoValue) program_.parameters.back().frozen = true;
+  return value;
+}
+
 ValueId Builder::ParameterNamed(absl::string_view full_name) {
   const auto found = parameter_by_name_.find(full_name);
   if (found == parameter_by_name_.end()) {

@@ -123,6 +123,9 @@ class Builder {
   // A parameter of its own; `name` is relative to the scopes entered.
   ValueId Parameter(absl::string_view name, std::vector<int64_t> shape,
                     Initialization initialization);
+  // The same, not trained.
+  ValueId Buffer(absl::string_view name, std::vector<int64_t> shape,
+                 Initialization initialization);
   // The value of a parameter that exists, by its full name or an alias.
   ValueId ParameterNamed(absl::string_view full_name);
   // Gives the parameter `full_name` another name, relative to the scopes.

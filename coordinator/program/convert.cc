@@ -163,6 +163,8 @@ void WriteParameter(const Parameter& parameter, v1::Parameter& message) {
   initialization->set_zero_row(parameter.initialization.zero_row + 1);
   message.mutable_source()->set_file(parameter.source_file);
   message.mutable_source()->set_tensor(parameter.source_tensor);
+  message.mutable_source()->set_offset(parameter.source_offset);
+  message.set_frozen(parameter.frozen);
 }
 
 absl::StatusOr<Parameter> ReadParameter(const v1::Parameter& message) {
@@ -182,6 +184,8 @@ absl::StatusOr<Parameter> ReadParameter(const v1::Parameter& message) {
   parameter.initialization.zero_row = message.initialization().zero_row() - 1;
   parameter.source_file = message.source().file();
   parameter.source_tensor = message.source().tensor();
+  parameter.source_offset = message.source().offset();
+  parameter.frozen = message.frozen();
   return parameter;
 }
 

@@ -7,8 +7,9 @@
 // and static in shape.
 //
 // Shapes: B sequences, T tokens, C model width, H query heads, G key and value
-// heads (H is a multiple of G), D head width, V vocabulary, "..." any leading
-// dimensions. Attributes in braces; those marked * have a default.
+// heads (H is a multiple of G), D and W head widths, V vocabulary, E experts,
+// K chosen experts, I their inner width, "..." any leading dimensions.
+// Attributes in braces; those marked * have a default.
 #ifndef AUTOTP_COORDINATOR_PROGRAM_OPERATION_H_
 #define AUTOTP_COORDINATOR_PROGRAM_OPERATION_H_
 
@@ -26,7 +27,8 @@ enum class Operation {
   // padding_idx stay global; a rank may hold no row (row_begin == row_end).
   kEmbedding,
   // x[...,K], weight[N,K], bias[N]? -> x weight^T + bias, [...,N].
-  // {transposed* = false: the weight is [K,N], as a Conv1D stores it}
+  // {transposed* = false: the weight is [K,N], as a Conv1D stores it; float32* =
+  // false: the result is kept in fp32}
   kLinear,
   // x[...,C], weight[C] -> x / sqrt(mean(x^2) + eps) * (weight + offset) over
   // the last dimension, computed in fp32. {eps, offset* = 0}
@@ -47,14 +49,14 @@ enum class Operation {
   // length: T, scale* = 1, rounded* = false: slope and slope * position are
   // rounded to bf16}
   kAlibiTable,
-  // q[B,H,T,D], k[B,G,T,D], v[B,G,T,D], bias[H,T]? -> [B,H,T,D]: softmax(s,
+  // q[B,H,T,D], k[B,G,T,D], v[B,G,T,W], bias[H,T]? -> [B,H,T,W]: softmax(s,
   // causal) v, where s = q k^T scale, s = soft_cap * tanh(s / soft_cap) if
   // there is one, and bias is added to the scores of its key; it has no
   // gradient. {scale, window* = 0: none; else a query sees itself and the
   // window-1 tokens before it; soft_cap* = 0: none}
   kAttention,
-  // x -> f(x). {kind: silu, gelu, gelu_tanh, relu; soft_cap: limit *
-  // tanh(x / limit); clamp: to [-limit, limit]; limit*}
+  // x -> f(x). {kind: silu, gelu, gelu_tanh, relu, sigmoid; soft_cap:
+  // limit * tanh(x / limit); clamp: to [-limit, limit]; limit*}
   kActivation,
   // gate, up (equal shapes) -> f(gate) * up. {kind, without a limit}
   kGatedActivation,
@@ -74,6 +76,27 @@ enum class Operation {
   kConcat,
   // x0, x1, ... (equal shapes) -> the same along a new first dimension.
   kStack,
+  // x -> its dimension `dim`, of length 1, repeated `size` times. {dim, size}
+  kExpand,
+  // logits[...,E], bias[E]? -> weights[...,K] fp32, experts[...,K] index: the
+  // experts of each token, and what their results weigh. In fp32: scores are
+  // f(logits); the K experts with the largest score + bias are chosen; they
+  // weigh their scores (so the bias has no gradient), divided by the sum of the
+  // K if `normalize`, times `scale`.
+  // {top_k: K, scores: softmax, sigmoid; normalize* = false, scale* = 1,
+  // groups* = 1, top_groups* = 1: experts are chosen from those of the `groups`
+  // equal runs of experts whose two best sum to the most}
+  kRouter,
+  // x[...,C], weights[...,K], experts[...,K] index, E gates [I,C], E ups [I,C],
+  // E downs [C,I] -> [...,C]: the sum over a token's experts of
+  // weight * down (f(gate x) * up x). {kind, count: E}
+  kExperts,
+  // logits[...,E] of one router, of the next, ... -> scalar fp32: how unevenly
+  // they choose. With f[E] the number of choices of each expert (the top_k
+  // largest logits of each token) and P[E] the sum of its softmax scores, both
+  // over all tokens and divided by their number: E sum(f P). Through P only has
+  // it a gradient. {top_k}
+  kRouterLoss,
   // logits[B,T,V], labels[B,T] index -> scalar fp32: the mean negative log
   // likelihood, in fp32, of labels[b,t+1] under logits[b,t], over all
   // positions whose label is not -100; 0 where there is none.

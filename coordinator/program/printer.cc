@@ -79,6 +79,7 @@ std::string ParameterText(const Parameter& parameter) {
                         : IntervalsText(parameter.intervals));
   }
   if (parameter.partial_gradient) absl::StrAppend(&text, ", partial gradient");
+  if (parameter.frozen) absl::StrAppend(&text, ", frozen");
   for (const std::string& alias : parameter.aliases)
     absl::StrAppend(&text, ", also ", alias);
   return text;

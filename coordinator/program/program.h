@@ -63,6 +63,10 @@ struct Parameter {
   Initialization initialization;
   std::string source_file;    // safetensors file; empty: none
   std::string source_tensor;  // its name there
+  // Elements of that tensor before this one's: not 0 in fused tensors only.
+  int64_t source_offset = 0;
+  // Not trained: no gradient, no weight decay. A buffer of the model.
+  bool frozen = false;
 
   // In local programs: the intervals of `cut_dim` that this rank owns.
   int cut_dim = -1;  // -1: whole

@@ -5,7 +5,8 @@
 
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_join.h"
+#include "coordinator/program/mixture_shapes.h"
+#include "coordinator/program/shape_checks.h"
 #include "coordinator/program/signature.h"
 #include "proto/support/check.h"
 #include "proto/support/status_macros.h"
@@ -13,54 +14,7 @@
 namespace autotp::program {
 namespace {
 
-using Shape = std::vector<int64_t>;
-using Inputs = absl::Span<const Value* const>;
-using Outputs = absl::StatusOr<std::vector<Value>>;
-
-template <typename... Parts>
-absl::Status Misfit(const Parts&... parts) {
-  return absl::InvalidArgumentError(absl::StrCat(parts...));
-}
-
-std::vector<Value> One(Shape shape, ValueKind kind) {
-  return {Value{"", std::move(shape), kind}};
-}
-
-absl::Status NeedRank(const Value& value, size_t rank, absl::string_view role) {
-  if (value.shape.size() == rank) return absl::OkStatus();
-  return Misfit(role, " has shape ", ShapeText(value.shape), ", needs ", rank,
-                " dimensions");
-}
-
-absl::Status NeedShape(const Value& value, const Shape& shape,
-                       absl::string_view role) {
-  if (value.shape == shape) return absl::OkStatus();
-  return Misfit(role, " has shape ", ShapeText(value.shape), ", needs ",
-                ShapeText(shape));
-}
-
-absl::Status NeedNumbers(Inputs inputs) {
-  for (size_t i = 0; i < inputs.size(); ++i) {
-    if (inputs[i] != nullptr && inputs[i]->kind == ValueKind::kIndex)
-      return Misfit("input ", i, " holds indices, needs numbers");
-  }
-  return absl::OkStatus();
-}
-
-absl::Status NeedIndices(const Value& value, absl::string_view role) {
-  if (value.kind == ValueKind::kIndex) return absl::OkStatus();
-  return Misfit(role, " holds numbers, needs indices");
-}
-
-absl::StatusOr<size_t> DimOf(const Node& node, absl::string_view attribute,
-                             const Value& value) {
-  const int64_t dim = IntegerOf(node, attribute);
-  if (dim < 0 || dim >= static_cast<int64_t>(value.shape.size())) {
-    return Misfit("'", attribute, "' is ", dim, ", but the input has shape ",
-                  ShapeText(value.shape));
-  }
-  return static_cast<size_t>(dim);
-}
+using Outputs = ShapeOutputs;
 
 // The local form {row_begin, row_end} has to describe `rows` rows.
 absl::Status CheckRows(const Node& node, int64_t rows) {
@@ -102,7 +56,9 @@ Outputs Linear(const Node& node, Inputs in) {
     AUTOTP_RETURN_IF_ERROR(NeedShape(*in[2], {rows}, "bias"));
   Shape shape = x.shape;
   shape.back() = rows;
-  return One(std::move(shape), ValueKind::kFloat);
+  return One(std::move(shape), FlagOf(node, "float32", false)
+                                   ? ValueKind::kFloat32
+                                   : ValueKind::kFloat);
 }
 
 Outputs Norm(const Node& node, Inputs in) {
@@ -168,23 +124,29 @@ Outputs Attention(const Node& node, Inputs in) {
   }
   AUTOTP_RETURN_IF_ERROR(
       NeedShape(k, {q.shape[0], groups, q.shape[2], q.shape[3]}, "k"));
-  AUTOTP_RETURN_IF_ERROR(NeedShape(*in[2], k.shape, "v"));
+  AUTOTP_RETURN_IF_ERROR(NeedRank(*in[2], 4, "v"));
+  Shape values = k.shape;
+  values[3] = in[2]->shape[3];
+  AUTOTP_RETURN_IF_ERROR(NeedShape(*in[2], values, "v"));
   if (in.size() > 3 && in[3] != nullptr)
     AUTOTP_RETURN_IF_ERROR(NeedShape(*in[3], {heads, q.shape[2]}, "bias"));
   if (IntegerOf(node, "window", 0) < 0) return Misfit("'window' is negative");
   if (!(NumberOf(node, "soft_cap", 0) >= 0))
     return Misfit("'soft_cap' is negative");
-  return One(q.shape, q.kind);
+  Shape shape = q.shape;
+  shape[3] = values[3];
+  return One(std::move(shape), q.kind);
 }
 
 absl::Status CheckActivationKind(const Node& node) {
   const std::string& kind = TextOf(node, "kind");
-  for (absl::string_view known : {"silu", "gelu", "gelu_tanh", "relu"})
+  for (absl::string_view known :
+       {"silu", "gelu", "gelu_tanh", "relu", "sigmoid"})
     if (kind == known) return absl::OkStatus();
   const bool limited = kind == "soft_cap" || kind == "clamp";
   if (!limited || node.operation != Operation::kActivation) {
     return Misfit("activation '", kind,
-                  "' is unknown (silu, gelu, gelu_tanh, relu)");
+                  "' is unknown (silu, gelu, gelu_tanh, relu, sigmoid)");
   }
   if (NumberOf(node, "limit", 0) > 0) return absl::OkStatus();
   return Misfit("activation '", kind, "' needs a positive 'limit'");
@@ -271,6 +233,18 @@ Outputs Stack(Inputs in) {
   return One(std::move(shape), in[0]->kind);
 }
 
+Outputs Expand(const Node& node, Inputs in) {
+  AUTOTP_ASSIGN_OR_RETURN(const size_t dim, DimOf(node, "dim", *in[0]));
+  const int64_t size = IntegerOf(node, "size");
+  Shape shape = in[0]->shape;
+  if (shape[dim] != 1 || size < 0) {
+    return Misfit("dimension ", dim, " of ", ShapeText(shape),
+                  " can't be repeated ", size, " times");
+  }
+  shape[dim] = size;
+  return One(std::move(shape), in[0]->kind);
+}
+
 Outputs CrossEntropy(const Node& node, Inputs in) {
   const Value& logits = *in[0];
   if (logits.kind == ValueKind::kIndex)
@@ -333,10 +307,6 @@ Outputs SameNumbers(Inputs in) {
 
 }  // namespace
 
-std::string ShapeText(absl::Span<const int64_t> shape) {
-  return absl::StrCat("[", absl::StrJoin(shape, ","), "]");
-}
-
 int64_t ElementCount(absl::Span<const int64_t> shape) {
   int64_t count = 1;
   for (int64_t dim : shape) count *= dim;
@@ -382,6 +352,15 @@ absl::StatusOr<std::vector<Value>> InferOutputs(const Node& node, Inputs in) {
       return Concat(node, in);
     case Operation::kStack:
       return Stack(in);
+    case Operation::kExpand:
+      return Expand(node, in);
+    case Operation::kRouter:
+      return RouterShapes(node, in);
+    case Operation::kExperts:
+      AUTOTP_RETURN_IF_ERROR(CheckActivationKind(node));
+      return ExpertsShapes(node, in);
+    case Operation::kRouterLoss:
+      return RouterLossShapes(node, in);
     case Operation::kCrossEntropy:
       return CrossEntropy(node, in);
     case Operation::kAllGather:

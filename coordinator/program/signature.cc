@@ -38,7 +38,10 @@ constexpr AttributeSpec kEmbedding[] = {
     {"row_begin", Type::kInteger, false},
     {"row_end", Type::kInteger, false},
 };
-constexpr AttributeSpec kTransposed[] = {{"transposed", Type::kFlag, false}};
+constexpr AttributeSpec kLinear[] = {
+    {"float32", Type::kFlag, false},
+    {"transposed", Type::kFlag, false},
+};
 constexpr AttributeSpec kRmsNorm[] = {
     {"eps", Type::kNumber},
     {"offset", Type::kNumber, false},
@@ -81,6 +84,20 @@ constexpr AttributeSpec kSlice[] = {
     {"begin", Type::kInteger},
     {"end", Type::kInteger},
 };
+constexpr AttributeSpec kExpand[] = {
+    {"dim", Type::kInteger},
+    {"size", Type::kInteger},
+};
+constexpr AttributeSpec kRouter[] = {
+    {"top_k", Type::kInteger},         {"scores", Type::kText},
+    {"normalize", Type::kFlag, false}, {"scale", Type::kNumber, false},
+    {"groups", Type::kInteger, false}, {"top_groups", Type::kInteger, false},
+};
+constexpr AttributeSpec kExperts[] = {
+    {"kind", Type::kText},
+    {"count", Type::kInteger},
+};
+constexpr AttributeSpec kRouterLoss[] = {{"top_k", Type::kInteger}};
 constexpr AttributeSpec kDim[] = {{"dim", Type::kInteger}};
 constexpr AttributeSpec kIntervals[] = {
     {"dim", Type::kInteger},
@@ -93,7 +110,7 @@ Signature SignatureOf(Operation operation) {
     case Operation::kEmbedding:
       return {2, 2, kEmbedding};
     case Operation::kLinear:
-      return {2, 3, kTransposed};
+      return {2, 3, kLinear};
     case Operation::kRmsNorm:
       return {2, 2, kRmsNorm};
     case Operation::kLayerNorm:
@@ -125,6 +142,14 @@ Signature SignatureOf(Operation operation) {
       return {1, kMany, kDim};
     case Operation::kStack:
       return {1, kMany, {}};
+    case Operation::kExpand:
+      return {1, 1, kExpand};
+    case Operation::kRouter:
+      return {1, 2, kRouter};
+    case Operation::kExperts:
+      return {6, kMany, kExperts};
+    case Operation::kRouterLoss:
+      return {1, kMany, kRouterLoss};
     case Operation::kCrossEntropy:
       return {2, 2, kRows};
     case Operation::kCopy:

@@ -8,6 +8,7 @@
 
 #include "coordinator/program/shape_rules.h"
 #include "proto/support/check.h"
+#include "tests/support/mixture_kernels.h"
 
 namespace autotp::testing {
 
@@ -17,6 +18,44 @@ using program::IntegersOf;
 using program::Node;
 using program::NumberOf;
 using program::Operation;
+
+namespace {
+
+double Sigmoid(double x) { return 1 / (1 + std::exp(-x)); }
+
+}  // namespace
+
+double Activate(const Node& node, double x) {
+  const std::string& kind = program::TextOf(node, "kind");
+  const double limit = NumberOf(node, "limit", 0);
+  if (kind == "soft_cap") return limit * std::tanh(x / limit);
+  if (kind == "clamp") return std::clamp(x, -limit, limit);
+  if (kind == "silu") return x * Sigmoid(x);
+  if (kind == "sigmoid") return Sigmoid(x);
+  if (kind == "relu") return std::max(x, 0.0);
+  if (kind == "gelu") return x * 0.5 * std::erfc(-x / std::numbers::sqrt2);
+  const double inner =
+      std::sqrt(2 / std::numbers::pi) * (x + 0.044715 * x * x * x);
+  return 0.5 * x * (1 + std::tanh(inner));
+}
+
+double ActivateSlope(const Node& node, double x) {
+  const std::string& kind = program::TextOf(node, "kind");
+  const double limit = NumberOf(node, "limit", 0);
+  if (kind == "soft_cap") return 1 - std::pow(std::tanh(x / limit), 2);
+  if (kind == "clamp") return std::abs(x) <= limit ? 1 : 0;
+  if (kind == "silu") return Sigmoid(x) * (1 + x * (1 - Sigmoid(x)));
+  if (kind == "sigmoid") return Sigmoid(x) * (1 - Sigmoid(x));
+  if (kind == "relu") return x > 0 ? 1 : 0;
+  if (kind == "gelu") {
+    return 0.5 * std::erfc(-x / std::numbers::sqrt2) +
+           x * std::exp(-x * x / 2) / std::sqrt(2 * std::numbers::pi);
+  }
+  const double root = std::sqrt(2 / std::numbers::pi);
+  const double th = std::tanh(root * (x + 0.044715 * x * x * x));
+  return 0.5 * (1 + th) +
+         0.5 * x * (1 - th * th) * root * (1 + 3 * 0.044715 * x * x);
+}
 
 namespace {
 
@@ -33,38 +72,6 @@ int64_t Leading(const Tensor& x) {
 }
 
 // --- elementwise ----------------------------------------------------------
-
-double Sigmoid(double x) { return 1 / (1 + std::exp(-x)); }
-
-double Activate(const Node& node, double x) {
-  const std::string& kind = program::TextOf(node, "kind");
-  const double limit = NumberOf(node, "limit", 0);
-  if (kind == "soft_cap") return limit * std::tanh(x / limit);
-  if (kind == "clamp") return std::clamp(x, -limit, limit);
-  if (kind == "silu") return x * Sigmoid(x);
-  if (kind == "relu") return std::max(x, 0.0);
-  if (kind == "gelu") return x * 0.5 * std::erfc(-x / std::numbers::sqrt2);
-  const double inner =
-      std::sqrt(2 / std::numbers::pi) * (x + 0.044715 * x * x * x);
-  return 0.5 * x * (1 + std::tanh(inner));
-}
-
-double ActivateSlope(const Node& node, double x) {
-  const std::string& kind = program::TextOf(node, "kind");
-  const double limit = NumberOf(node, "limit", 0);
-  if (kind == "soft_cap") return 1 - std::pow(std::tanh(x / limit), 2);
-  if (kind == "clamp") return std::abs(x) <= limit ? 1 : 0;
-  if (kind == "silu") return Sigmoid(x) * (1 + x * (1 - Sigmoid(x)));
-  if (kind == "relu") return x > 0 ? 1 : 0;
-  if (kind == "gelu") {
-    return 0.5 * std::erfc(-x / std::numbers::sqrt2) +
-           x * std::exp(-x * x / 2) / std::sqrt(2 * std::numbers::pi);
-  }
-  const double root = std::sqrt(2 / std::numbers::pi);
-  const double th = std::tanh(root * (x + 0.044715 * x * x * x));
-  return 0.5 * (1 + th) +
-         0.5 * x * (1 - th * th) * root * (1 + 3 * 0.044715 * x * x);
-}
 
 // For each element of a, the element of b that it meets.
 std::vector<int64_t> BroadcastIndex(const Tensor& a, const Tensor& b) {
@@ -340,7 +347,8 @@ std::vector<double> Weights(const Node& node, const double* q, const double* k,
   return weights;
 }
 
-// Calls visit(q offset, k offset, token, weights, slopes) for every query.
+// Calls visit(row of q, first row of k, token, weights, slopes) for every
+// query.
 template <typename Visit>
 void ForEachQuery(const Node& node, const Tensor& q, const Tensor& k,
                   const Tensor* bias, Visit visit) {
@@ -348,12 +356,12 @@ void ForEachQuery(const Node& node, const Tensor& q, const Tensor& k,
   for (int64_t b = 0; b < a.batch; ++b) {
     for (int64_t h = 0; h < a.heads; ++h) {
       const int64_t group = h / (a.heads / a.groups);
-      const int64_t keys = (b * a.groups + group) * a.tokens * a.width;
+      const int64_t keys = (b * a.groups + group) * a.tokens;
       for (int64_t t = 0; t < a.tokens; ++t) {
-        const int64_t query = ((b * a.heads + h) * a.tokens + t) * a.width;
+        const int64_t query = (b * a.heads + h) * a.tokens + t;
         std::vector<double> slopes;
         const std::vector<double> weights =
-            Weights(node, &q.data[query], &k.data[keys],
+            Weights(node, &q.data[query * a.width], &k.data[keys * a.width],
                     bias == nullptr ? nullptr : &bias->data[h * a.tokens], t,
                     a.width, &slopes);
         visit(query, keys, t, weights, slopes);
@@ -364,15 +372,18 @@ void ForEachQuery(const Node& node, const Tensor& q, const Tensor& k,
 
 Tensor Attention(const Node& node, const Tensor& q, const Tensor& k,
                  const Tensor& v, const Tensor* bias) {
-  Tensor y = Zeros(q.shape);
-  const int64_t width = q.shape[3];
+  std::vector<int64_t> shape = q.shape;
+  shape[3] = v.shape[3];
+  Tensor y = Zeros(std::move(shape));
+  const int64_t width = v.shape[3];
   ForEachQuery(
       node, q, k, bias,
       [&](int64_t query, int64_t keys, int64_t t,
           const std::vector<double>& weights, const std::vector<double>&) {
         for (int64_t s = 0; s <= t; ++s)
           for (int64_t j = 0; j < width; ++j)
-            y.data[query + j] += weights[s] * v.data[keys + s * width + j];
+            y.data[query * width + j] +=
+                weights[s] * v.data[(keys + s) * width + j];
       });
   return y;
 }
@@ -382,6 +393,7 @@ std::vector<Tensor> AttentionBackward(const Node& node, const Tensor& q,
                                       const Tensor* bias, const Tensor& g) {
   std::vector<Tensor> grads{Zeros(q.shape), Zeros(k.shape), Zeros(v.shape)};
   const int64_t width = q.shape[3];
+  const int64_t value_width = v.shape[3];
   const double scale = NumberOf(node, "scale");
   ForEachQuery(
       node, q, k, bias,
@@ -391,18 +403,20 @@ std::vector<Tensor> AttentionBackward(const Node& node, const Tensor& q,
         std::vector<double> slope(t + 1, 0);
         double mean = 0;
         for (int64_t s = 0; s <= t; ++s) {
-          for (int64_t j = 0; j < width; ++j) {
-            const double d = g.data[query + j];
-            slope[s] += d * v.data[keys + s * width + j];
-            grads[2].data[keys + s * width + j] += d * weights[s];
+          const int64_t value = (keys + s) * value_width;
+          for (int64_t j = 0; j < value_width; ++j) {
+            const double d = g.data[query * value_width + j];
+            slope[s] += d * v.data[value + j];
+            grads[2].data[value + j] += d * weights[s];
           }
           mean += slope[s] * weights[s];
         }
         for (int64_t s = 0; s <= t; ++s) {
           const double d = weights[s] * (slope[s] - mean) * scale * slopes[s];
+          const int64_t key = (keys + s) * width;
           for (int64_t j = 0; j < width; ++j) {
-            grads[0].data[query + j] += d * k.data[keys + s * width + j];
-            grads[1].data[keys + s * width + j] += d * q.data[query + j];
+            grads[0].data[query * width + j] += d * k.data[key + j];
+            grads[1].data[key + j] += d * q.data[query * width + j];
           }
         }
       });
@@ -467,6 +481,15 @@ Tensor ConcatOf(const TensorPointers& parts, size_t dim) {
     MovePiece(&whole, &copy, dim, begin, false);
     begin += part->shape[dim];
   }
+  return whole;
+}
+
+Tensor ExpandOf(const Tensor& x, size_t dim, int64_t size) {
+  std::vector<int64_t> shape = x.shape;
+  shape[dim] = size;
+  Tensor whole = Zeros(std::move(shape));
+  Tensor part = x;
+  for (int64_t i = 0; i < size; ++i) MovePiece(&whole, &part, dim, i, false);
   return whole;
 }
 
@@ -557,6 +580,15 @@ std::vector<Tensor> Forward(const Node& node, const TensorPointers& in) {
                       IntegerOf(node, "end"))};
     case Operation::kConcat:
       return {ConcatOf(in, IntegerOf(node, "dim"))};
+    case Operation::kExpand:
+      return {
+          ExpandOf(*in[0], IntegerOf(node, "dim"), IntegerOf(node, "size"))};
+    case Operation::kRouter:
+      return RouterForward(node, *in[0], in.size() > 1 ? in[1] : nullptr);
+    case Operation::kExperts:
+      return {ExpertsForward(node, in)};
+    case Operation::kRouterLoss:
+      return {RouterLossForward(node, in)};
     case Operation::kStack: {
       Tensor y{in[0]->shape, {}};
       y.shape.insert(y.shape.begin(), static_cast<int64_t>(in.size()));
@@ -636,6 +668,22 @@ std::vector<Tensor> Backward(const Node& node, const TensorPointers& in,
     }
     case Operation::kConcat:
       return ConcatBackward(in, IntegerOf(node, "dim"), g);
+    case Operation::kExpand: {
+      Tensor grad = Zeros(in[0]->shape);
+      const TensorPointers copies(IntegerOf(node, "size"), in[0]);
+      for (const Tensor& part :
+           ConcatBackward(copies, IntegerOf(node, "dim"), g)) {
+        for (size_t i = 0; i < part.data.size(); ++i)
+          grad.data[i] += part.data[i];
+      }
+      return {grad};
+    }
+    case Operation::kRouter:
+      return RouterBackward(node, *in[0], in.size() > 1 ? in[1] : nullptr, g);
+    case Operation::kExperts:
+      return ExpertsBackward(node, in, g);
+    case Operation::kRouterLoss:
+      return RouterLossBackward(node, in, g);
     case Operation::kStack: {
       std::vector<Tensor> grads;
       for (size_t i = 0; i < in.size(); ++i) {

@@ -22,6 +22,10 @@ std::vector<Tensor> Backward(const program::Node& node,
                              const TensorPointers& inputs,
                              const Tensor& gradient);
 
+// An activation by the node's kind, and its derivative.
+double Activate(const program::Node& node, double x);
+double ActivateSlope(const program::Node& node, double x);
+
 // The loss over logits that are cut by vocabulary: one entry per rank.
 struct LossParts {
   double loss = 0;

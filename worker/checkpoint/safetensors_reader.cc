@@ -132,6 +132,27 @@ absl::Status SafetensorsFile::Read(absl::string_view name, const Slice& slice,
   });
 }
 
+absl::Status SafetensorsFile::ReadInside(absl::string_view name, int64_t first,
+                                         absl::Span<const int64_t> shape,
+                                         const Slice& slice, float* out) {
+  AUTOTP_ASSIGN_OR_RETURN(const TensorEntry* entry, Find(name));
+  const std::string place = absl::StrCat(path_, ": tensor \"", name, "\"");
+  absl::StatusOr<Element> element = ElementOfEntry(name, *entry);
+  if (!element.ok()) return Annotate(element.status(), path_);
+  AUTOTP_RETURN_IF_ERROR(Annotate(CheckSlice(shape, slice), place));
+  const int64_t room = ElementCount(entry->shape);
+  if (first < 0 || first > room || ElementCount(shape) > room - first) {
+    return absl::InvalidArgumentError(
+        absl::StrCat(place, ": has ", room, " elements, no ",
+                     DescribeShape(shape), " from element ", first));
+  }
+  return ForEachRun(shape, slice, {0, ElementCount(shape, slice)},
+                    [&](Run run) {
+                      return ReadElements(*entry, *element, first + run.global,
+                                          run.count, out + run.local);
+                    });
+}
+
 absl::Status SafetensorsFile::Read(absl::string_view name, const Slice& slice,
                                    float* out) {
   AUTOTP_ASSIGN_OR_RETURN(const TensorEntry* entry, Find(name));

@@ -16,6 +16,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
+#include "absl/types/span.h"
 #include "worker/checkpoint/element.h"
 #include "worker/checkpoint/safetensors_header.h"
 #include "worker/checkpoint/slice.h"
@@ -47,6 +48,11 @@ class SafetensorsFile {
                     float* out);
   // The whole slice.
   absl::Status Read(absl::string_view name, const Slice& slice, float* out);
+  // The slice of a tensor of `shape` that lies in the tensor `name`, row-major
+  // and without holes, from its element `first` on.
+  absl::Status ReadInside(absl::string_view name, int64_t first,
+                          absl::Span<const int64_t> shape, const Slice& slice,
+                          float* out);
 
   int64_t bytes_read() const { return bytes_read_; }  // of tensors
 

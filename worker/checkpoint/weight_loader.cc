@@ -22,6 +22,10 @@ absl::Status WeightLoader::Load(const v1::Parameter& parameter, float* out) {
   const std::string& name = parameter.source().tensor();
   AUTOTP_ASSIGN_OR_RETURN(const TensorEntry* entry, file->Find(name));
   const Shape wanted = ShapeOf(parameter);
+  if (entry->shape.size() > wanted.size()) {
+    return file->ReadInside(name, parameter.source().offset(), wanted,
+                            SliceOf(parameter), out);
+  }
   if (entry->shape != wanted) {
     return absl::InvalidArgumentError(
         absl::StrCat(file->path(), ": tensor \"", name, "\" has shape ",

@@ -25,7 +25,8 @@ class WeightLoader {
       : initialization_(initialization), seed_(seed) {}
 
   // Writes the slice, row-major, as fp32; `out` has room for it. Files stay
-  // open for the next call.
+  // open for the next call. A tensor of more dimensions is a fused one, in
+  // which the parameter lies from source.offset on.
   //   NOT_FOUND         the file or the tensor is missing
   //   INVALID_ARGUMENT  the tensor has another shape or element type
   //   DATA_LOSS         a malformed file

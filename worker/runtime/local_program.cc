@@ -192,7 +192,7 @@ absl::Status LocalProgram::Executor::ReadValues(const v1::Program& program,
     }
     ValueInfo& info = values_[parameter.value()];
     info.parameter = static_cast<int>(parameters_.size());
-    info.needs_gradient = true;
+    info.needs_gradient = !parameter.frozen();
     parameters_.push_back(parameter.value());
     sizes_.push_back(std::accumulate(info.shape.begin(), info.shape.end(),
                                      int64_t{1}, std::multiplies<>()));

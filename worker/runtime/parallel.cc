@@ -35,6 +35,11 @@ void ParallelTasks(int64_t count, absl::FunctionRef<void(int64_t)> body) {
   for (int64_t task = 0; task < count; ++task) body(task);
 }
 
+bool SharesTasks(int64_t count) {
+  constexpr int64_t kTasksPerThread = 2;
+  return count >= kTasksPerThread * at::get_num_threads();
+}
+
 void SetThreads(int threads) { at::set_num_threads(std::max(1, threads)); }
 
 }  // namespace autotp::runtime

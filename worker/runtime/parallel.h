@@ -18,6 +18,9 @@ void ParallelFor(int64_t count, int64_t grain,
 // gets free: for few tasks of some size. The body throws nothing.
 void ParallelTasks(int64_t count, absl::FunctionRef<void(int64_t)> body);
 
+// Are `count` tasks enough to keep all threads busy to the end?
+bool SharesTasks(int64_t count);
+
 // Sets ATen's intra-op threads for the calling thread. At least 1.
 void SetThreads(int threads);
 

@@ -1,6 +1,7 @@
 #include "coordinator/model/huggingface/weight_match.h"
 
 #include <algorithm>
+#include <optional>
 #include <set>
 #include <utility>
 
@@ -9,6 +10,7 @@
 #include "absl/strings/str_join.h"
 #include "absl/strings/strip.h"
 #include "coordinator/model/finding.h"
+#include "coordinator/model/huggingface/fused_experts.h"
 #include "coordinator/program/shape_rules.h"
 #include "proto/support/status_macros.h"
 
@@ -50,6 +52,8 @@ class Matcher {
     if (absl::StartsWith(parameter->name, prefix_)) {
       names.emplace_back(absl::StripPrefix(parameter->name, prefix_));
     }
+    const std::string modern = ModernName(parameter->name);
+    if (modern != parameter->name) names.push_back(modern);
     const WeightTensor* source = nullptr;
     for (const std::string& name : names) {
       const auto found = tensors_.find(name);
@@ -64,8 +68,8 @@ class Matcher {
       parameter->source_file = source->file;
       parameter->source_tensor = name;
     }
-    if (source == nullptr) missing_.push_back(parameter->name);
-    return absl::OkStatus();
+    if (source != nullptr) return absl::OkStatus();
+    return MatchFused(parameter);
   }
 
   absl::Status Missing() const {
@@ -110,20 +114,56 @@ class Matcher {
   }
 
  private:
+  // In a tensor of all experts, else it is missing.
+  absl::Status MatchFused(program::Parameter* parameter) {
+    std::optional<FusedPlace> place = FindFusedPlace(parameter->name);
+    auto found = tensors_.end();
+    if (place.has_value()) {
+      found = tensors_.find(place->tensor);
+      if (found == tensors_.end())
+        found = tensors_.find(absl::StripPrefix(place->tensor, prefix_));
+    }
+    if (found == tensors_.end()) {
+      missing_.push_back(parameter->name);
+      return absl::OkStatus();
+    }
+    const std::optional<int64_t> offset =
+        OffsetIn(*place, found->second.stored.shape, parameter->shape);
+    if (!offset.has_value())
+      return Misshapen(*parameter, found->first, found->second);
+    AUTOTP_RETURN_IF_ERROR(CheckElements(found->first, found->second));
+    used_.insert(found->first);
+    parameter->source_file = found->second.file;
+    parameter->source_tensor = found->first;
+    parameter->source_offset = *offset;
+    return absl::OkStatus();
+  }
+
   static absl::Status Check(const program::Parameter& parameter,
                             const std::string& name,
                             const WeightTensor& tensor) {
-    if (tensor.stored.shape != parameter.shape) {
-      return ToStatus(
-          {.reason = "WEIGHTS_SHAPE_MISMATCH",
-           .file = tensor.file,
-           .message = absl::StrCat("tensor '", name, "' has shape ",
-                                   program::ShapeText(tensor.stored.shape),
-                                   ", config.json makes it ",
-                                   program::ShapeText(parameter.shape)),
-           .suggestion =
-               "check that config.json and the weights are of one model"});
-    }
+    if (tensor.stored.shape != parameter.shape)
+      return Misshapen(parameter, name, tensor);
+    return CheckElements(name, tensor);
+  }
+
+  static absl::Status Misshapen(const program::Parameter& parameter,
+                                const std::string& name,
+                                const WeightTensor& tensor) {
+    return ToStatus(
+        {.reason = "WEIGHTS_SHAPE_MISMATCH",
+         .file = tensor.file,
+         .message = absl::StrCat("tensor '", name, "' has shape ",
+                                 program::ShapeText(tensor.stored.shape),
+                                 ", config.json makes ",
+                                 name == parameter.name ? "it" : parameter.name,
+                                 " ", program::ShapeText(parameter.shape)),
+         .suggestion =
+             "check that config.json and the weights are of one model"});
+  }
+
+  static absl::Status CheckElements(const std::string& name,
+                                    const WeightTensor& tensor) {
     for (absl::string_view dtype : {"F32", "BF16", "F16"})
       if (tensor.stored.dtype == dtype) return absl::OkStatus();
     return ToStatus(

@@ -15,7 +15,8 @@ namespace autotp::model {
 
 // Sets source_file and source_tensor of each parameter: the tensor of its
 // name, else of an alias (a tied head), else of the name without
-// "`base_prefix`." (models saved without their head).
+// "`base_prefix`." (models saved without their head), else a part of a tensor
+// of all experts (fused_experts.h).
 //
 // Findings, about `folder` or a file: WEIGHTS_INCOMPLETE (tensors that are
 // missing), WEIGHTS_SHAPE_MISMATCH, WEIGHTS_DTYPE_UNSUPPORTED. Warnings:

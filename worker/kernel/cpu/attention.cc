@@ -26,31 +26,31 @@ Block BlockAt(const AttentionShape& shape, int64_t begin) {
       shape.window > 0 ? std::max<int64_t>(0, begin - shape.window + 1) : 0};
 }
 
-// The block of each head, one after the other: [R * queries, D], dense.
+// The block of each head, one after the other: [R * queries, width], dense.
 void Pack(const AttentionShape& shape, const Block& block,
-          const ConstHeadRows& from, float* to) {
+          const ConstHeadRows& from, int64_t width, float* to) {
   for (int64_t head = 0; head < shape.heads; ++head) {
     for (int64_t t = block.begin; t < block.end; ++t) {
-      std::copy_n(from.data + head * from.head + t * from.token, shape.width,
-                  to);
-      to += shape.width;
+      std::copy_n(from.data + head * from.head + t * from.token, width, to);
+      to += width;
     }
   }
 }
 
 void Unpack(const AttentionShape& shape, const Block& block, const float* from,
-            const MutableHeadRows& to) {
+            int64_t width, const MutableHeadRows& to) {
   for (int64_t head = 0; head < shape.heads; ++head) {
     for (int64_t t = block.begin; t < block.end; ++t) {
-      std::copy_n(from, shape.width, to.data + head * to.head + t * to.token);
-      from += shape.width;
+      std::copy_n(from, width, to.data + head * to.head + t * to.token);
+      from += width;
     }
   }
 }
 
-void Clear(const AttentionShape& shape, const MutableHeadRows& rows) {
+void Clear(const AttentionShape& shape, int64_t width,
+           const MutableHeadRows& rows) {
   for (int64_t t = 0; t < shape.tokens; ++t)
-    std::fill_n(rows.data + t * rows.token, shape.width, 0.0f);
+    std::fill_n(rows.data + t * rows.token, width, 0.0f);
 }
 
 // Calls body(row, from, count) for every row of a block's scores: it sees the
@@ -103,14 +103,15 @@ void AttentionForward(const AttentionShape& shape, MatrixProduct product,
                       ConstHeadRows q, ConstHeadRows k, ConstHeadRows v,
                       MutableHeadRows y, float* log_sums) {
   const int64_t D = shape.width;
+  const int64_t W = shape.value_width;
   Scratch scratch(shape);
-  std::vector<float> out(scratch.rows * D);
+  std::vector<float> out(scratch.rows * W);
   float* scores = scratch.scores.data();
   for (int64_t begin = 0; begin < shape.tokens; begin += kBlock) {
     const Block block = BlockAt(shape, begin);
     const int64_t rows = shape.heads * block.queries();
     const int64_t keys = block.keys();
-    Pack(shape, block, q, scratch.q.data());
+    Pack(shape, block, q, D, scratch.q.data());
     product(false, true, rows, keys, D, shape.scale, scratch.q.data(), D,
             k.data + block.first * k.token, k.token, 0.0f, scores, keys);
     float* sums = log_sums + begin * shape.heads;
@@ -119,9 +120,9 @@ void AttentionForward(const AttentionShape& shape, MatrixProduct product,
                  nullptr);
       sums[row] = SoftmaxRow(scores + row * keys, from, count, keys);
     });
-    product(false, false, rows, D, keys, 1.0f, scores, keys,
-            v.data + block.first * v.token, v.token, 0.0f, out.data(), D);
-    Unpack(shape, block, out.data(), y);
+    product(false, false, rows, W, keys, 1.0f, scores, keys,
+            v.data + block.first * v.token, v.token, 0.0f, out.data(), W);
+    Unpack(shape, block, out.data(), W, y);
   }
 }
 
@@ -131,27 +132,28 @@ void AttentionBackward(const AttentionShape& shape, MatrixProduct product,
                        MutableHeadRows dq, MutableHeadRows dk,
                        MutableHeadRows dv) {
   const int64_t D = shape.width;
+  const int64_t W = shape.value_width;
   Scratch scratch(shape);
   std::vector<float> gradients(scratch.scores.size());
-  std::vector<float> outer(scratch.rows * D);
-  std::vector<float> out(scratch.rows * D);
+  std::vector<float> outer(scratch.rows * W);
+  std::vector<float> out(scratch.rows * std::max(D, W));
   std::vector<float> slopes(shape.soft_cap > 0 ? shape.tokens : 0);
   float* p = scratch.scores.data();
   float* ds = gradients.data();
-  Clear(shape, dk);
-  Clear(shape, dv);
+  Clear(shape, D, dk);
+  Clear(shape, W, dv);
   for (int64_t begin = 0; begin < shape.tokens; begin += kBlock) {
     const Block block = BlockAt(shape, begin);
     const int64_t rows = shape.heads * block.queries();
     const int64_t keys = block.keys();
     const float* key = k.data + block.first * k.token;
     const float* value = v.data + block.first * v.token;
-    Pack(shape, block, q, scratch.q.data());
-    Pack(shape, block, dy, outer.data());
-    Pack(shape, block, y, out.data());
+    Pack(shape, block, q, D, scratch.q.data());
+    Pack(shape, block, dy, W, outer.data());
+    Pack(shape, block, y, W, out.data());
     product(false, true, rows, keys, D, shape.scale, scratch.q.data(), D, key,
             k.token, 0.0f, p, keys);
-    product(false, true, rows, keys, D, 1.0f, outer.data(), D, value, v.token,
+    product(false, true, rows, keys, W, 1.0f, outer.data(), W, value, v.token,
             0.0f, ds, keys);
     const float* sums = log_sums + begin * shape.heads;
     ForEachRow(shape, block, [&](int64_t row, int64_t from, int64_t count) {
@@ -159,17 +161,17 @@ void AttentionBackward(const AttentionShape& shape, MatrixProduct product,
                  slopes.data());
       SoftmaxRowBackward(
           p + row * keys, ds + row * keys, from, count, keys, sums[row],
-          Dot(outer.data() + row * D, out.data() + row * D, D), shape.scale);
+          Dot(outer.data() + row * W, out.data() + row * W, W), shape.scale);
       if (shape.soft_cap > 0)
         MultiplyRow(slopes.data(), count, ds + row * keys + from);
     });
-    product(true, false, keys, D, rows, 1.0f, p, keys, outer.data(), D, 1.0f,
+    product(true, false, keys, W, rows, 1.0f, p, keys, outer.data(), W, 1.0f,
             dv.data + block.first * dv.token, dv.token);
     product(true, false, keys, D, rows, 1.0f, ds, keys, scratch.q.data(), D,
             1.0f, dk.data + block.first * dk.token, dk.token);
     product(false, false, rows, D, keys, 1.0f, ds, keys, key, k.token, 0.0f,
             out.data(), D);
-    Unpack(shape, block, out.data(), dq);
+    Unpack(shape, block, out.data(), D, dq);
   }
 }
 

@@ -22,17 +22,18 @@ using MatrixProduct = void (*)(bool transpose_a, bool transpose_b, int64_t m,
                                int64_t ldb, float beta, float* c, int64_t ldc);
 
 struct AttentionShape {
-  int64_t heads = 1;   // query heads of the group, R
-  int64_t tokens = 0;  // T
-  int64_t width = 0;   // D
+  int64_t heads = 1;        // query heads of the group, R
+  int64_t tokens = 0;       // T
+  int64_t width = 0;        // D, of queries and keys
+  int64_t value_width = 0;  // W, of values and results
   int64_t window = 0;  // a query sees itself and window-1 before it; 0: all
   float scale = 1.0f;
   float soft_cap = 0.0f;        // scores are soft_cap * tanh(s / soft_cap)
   const float* bias = nullptr;  // [R, T], dense: added to a key's scores
 };
 
-// Heads of one group, T rows of D numbers each. Rows lie `token` apart, heads
-// `head` apart; the D numbers of a row are neighbours.
+// Heads of one group, T rows of D or W numbers each. Rows lie `token` apart,
+// heads `head` apart; the numbers of a row are neighbours.
 template <typename Number>
 struct HeadRows {
   Number* data = nullptr;

@@ -17,10 +17,10 @@ at::Tensor WithDenseRows(const at::Tensor& x) {
   return x.size(-1) == 1 || x.stride(-1) == 1 ? x : x.contiguous();
 }
 
-// [B,heads,T,D] [B,T,heads,D] in memory: the layout of
-// the linears around attention.
-at::Tensor MakeHeads(const at::Tensor& like, int64_t heads) {
-  return at::empty({like.size(0), like.size(2), heads, like.size(3)},
+// [B,heads,T,width], [B,T,heads,width] in memory: the layout of the linears
+// around attention.
+at::Tensor MakeHeads(const at::Tensor& like, int64_t heads, int64_t width) {
+  return at::empty({like.size(0), like.size(2), heads, width},
                    like.options().dtype(at::kFloat))
       .transpose(1, 2);
 }
@@ -51,8 +51,8 @@ class Attention final : public Operation {
     const at::Tensor q = ToFloat(q_);
     const at::Tensor k = ToFloat(k_);
     const at::Tensor v = ToFloat(v_);
-    const kernel::AttentionShape shape = ShapeOf(q, k);
-    y_ = MakeHeads(q, q.size(1));
+    const kernel::AttentionShape shape = ShapeOf(q, k, v);
+    y_ = MakeHeads(q, q.size(1), v.size(3));
     log_sums_ = at::empty({q.size(0), q.size(1), q.size(2)}, q.options());
     ForEachGroup(shape, k, [&](int64_t b, int64_t g, int64_t head) {
       kernel::AttentionForward(WithBias(shape, head), MultiplyMatrices,
@@ -70,10 +70,10 @@ class Attention final : public Operation {
     const at::Tensor k = ToFloat(std::exchange(k_, at::Tensor()));
     const at::Tensor v = ToFloat(std::exchange(v_, at::Tensor()));
     const at::Tensor y = std::exchange(y_, at::Tensor());
-    const kernel::AttentionShape shape = ShapeOf(q, k);
-    at::Tensor dq = MakeHeads(q, q.size(1));
-    at::Tensor dk = MakeHeads(k, k.size(1));
-    at::Tensor dv = MakeHeads(v, v.size(1));
+    const kernel::AttentionShape shape = ShapeOf(q, k, v);
+    at::Tensor dq = MakeHeads(q, q.size(1), q.size(3));
+    at::Tensor dk = MakeHeads(k, k.size(1), k.size(3));
+    at::Tensor dv = MakeHeads(v, v.size(1), v.size(3));
     ForEachGroup(shape, k, [&](int64_t b, int64_t g, int64_t head) {
       kernel::AttentionBackward(
           WithBias(shape, head), MultiplyMatrices, ReadRows(q, b, head),
@@ -89,14 +89,15 @@ class Attention final : public Operation {
   }
 
  private:
-  kernel::AttentionShape ShapeOf(const at::Tensor& q,
-                                 const at::Tensor& k) const {
-    return {q.size(1) / k.size(1),
-            q.size(2),
-            q.size(3),
-            window_,
-            static_cast<float>(scale_),
-            static_cast<float>(soft_cap_)};
+  kernel::AttentionShape ShapeOf(const at::Tensor& q, const at::Tensor& k,
+                                 const at::Tensor& v) const {
+    return {.heads = q.size(1) / k.size(1),
+            .tokens = q.size(2),
+            .width = q.size(3),
+            .value_width = v.size(3),
+            .window = window_,
+            .scale = static_cast<float>(scale_),
+            .soft_cap = static_cast<float>(soft_cap_)};
   }
 
   kernel::AttentionShape WithBias(kernel::AttentionShape shape,

@@ -168,6 +168,11 @@ TEST(ShapeRulesTest, Attention) {
       {kAttention,
        {Numbers({2, 6, 3, 4}), Numbers({2, 2, 3, 4}), Numbers({2, 2, 3, 5})},
        scale,
+       {{2, 6, 3, 5}},
+       ""},
+      {kAttention,
+       {Numbers({2, 6, 3, 4}), Numbers({2, 2, 3, 4}), Numbers({2, 3, 3, 4})},
+       scale,
        {},
        "v has shape"},
   });
@@ -241,6 +246,72 @@ TEST(ShapeRulesTest, WhatFamiliesAskForBeside) {
        "is unknown"},
       {kStack, {Numbers({2, 3}), Numbers({2, 3})}, {}, {{2, 2, 3}}, ""},
       {kStack, {Numbers({2, 3}), Numbers({3})}, {}, {}, "input 1 has shape"},
+  });
+}
+
+TEST(ShapeRulesTest, MixturesOfExperts) {
+  using enum Operation;
+  const auto router = [](int64_t top_k, int64_t groups, int64_t top_groups) {
+    return Attributes{{"top_k", top_k},
+                      {"scores", std::string("softmax")},
+                      {"groups", groups},
+                      {"top_groups", top_groups}};
+  };
+  const Attributes experts = {{"kind", std::string("silu")},
+                              {"count", int64_t{1}}};
+  const Value x = Numbers({2, 3, 8});
+  const Value weights = Numbers({2, 3, 2});
+  const Value chosen = Indices({2, 3, 2});
+  Check({
+      {kRouter,
+       {Numbers({2, 3, 6})},
+       router(2, 3, 1),
+       {{2, 3, 2}, {2, 3, 2}},
+       ""},
+      {kRouter, {Numbers({2, 3, 6})}, router(3, 3, 1), {}, "2 are to choose"},
+      {kRouter, {Numbers({2, 3, 6})}, router(2, 4, 1), {}, "4 equal groups"},
+      {kRouter, {Numbers({2, 3, 6})}, router(2, 6, 2), {}, "two best"},
+      {kRouter, {Numbers({2, 3, 6})}, router(2, 3, 4), {}, "'top_groups' is 4"},
+      {kRouter,
+       {Numbers({2, 3, 6}), Numbers({5})},
+       router(2, 1, 1),
+       {},
+       "bias has shape [5]"},
+      {kExperts,
+       {x, weights, chosen, Numbers({5, 8}), Numbers({5, 8}), Numbers({8, 5})},
+       experts,
+       {{2, 3, 8}},
+       ""},
+      {kExperts,
+       {x, weights, chosen, Numbers({5, 8}), Numbers({4, 8}), Numbers({8, 5})},
+       experts,
+       {},
+       "up 0 has shape [4,8], needs [5,8]"},
+      {kExperts,
+       {x, weights, weights, Numbers({5, 8}), Numbers({5, 8}), Numbers({8, 5})},
+       experts,
+       {},
+       "needs indices"},
+      {kRouterLoss,
+       {Numbers({2, 3, 6}), Numbers({2, 3, 6})},
+       {{"top_k", int64_t{2}}},
+       {{}},
+       ""},
+      {kRouterLoss,
+       {Numbers({2, 3, 6}), Numbers({2, 3, 5})},
+       {{"top_k", int64_t{2}}},
+       {},
+       "input 1 has shape"},
+      {kExpand,
+       {Numbers({2, 1, 6})},
+       {{"dim", int64_t{1}}, {"size", int64_t{4}}},
+       {{2, 4, 6}},
+       ""},
+      {kExpand,
+       {Numbers({2, 2, 6})},
+       {{"dim", int64_t{1}}, {"size", int64_t{4}}},
+       {},
+       "can't be repeated"},
   });
 }
 

@@ -57,6 +57,23 @@ class SafetensorsTest : public ::testing::Test {
   testing::TempDir folder_;
 };
 
+TEST_F(SafetensorsTest, ReadsSlicesOfATensorInsideAFusedOne) {
+  WriteSmall(Element::kBFloat16);
+  auto file = SafetensorsFile::Open(path());
+  ASSERT_TRUE(file.ok()) << file.status();
+  // [2, 4] from element 12: rows 3 and 4 of "w".
+  std::vector<float> out(4);
+  ASSERT_TRUE(
+      (*file)->ReadInside("w", 12, {2, 4}, {1, {{1, 3}}}, out.data()).ok());
+  EXPECT_THAT(out, ElementsAre(13, 14, 17, 18));
+  EXPECT_EQ((*file)->bytes_read(), 4 * SizeOf(Element::kBFloat16));
+  const absl::Status beyond =
+      (*file)->ReadInside("w", 20, {2, 4}, {}, out.data());
+  EXPECT_EQ(beyond.code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_THAT(std::string(beyond.message()),
+              AllOf(HasSubstr("24 elements"), HasSubstr("element 20")));
+}
+
 TEST_F(SafetensorsTest, ReadsSlicesOfBothDimensionsWithIntervalLists) {
   for (const Element element :
        {Element::kFloat32, Element::kBFloat16, Element::kFloat16}) {

@@ -31,7 +31,9 @@ class Forwarder final : public runtime::ForwardContext {
     return index < static_cast<int>(inputs_.size()) ? inputs_[index] : none_;
   }
   at::Tensor TakeInput(int index) override { return std::move(inputs_[index]); }
-  void Give(int, at::Tensor value) override { output_ = std::move(value); }
+  void Give(int index, at::Tensor value) override {
+    if (index == 0) output_ = std::move(value);
+  }
   double gradient_factor() override { return 1.0; }
   const at::Tensor& output() const { return output_; }
 
@@ -101,13 +103,13 @@ OneNode& OneNode::Set(const std::string& name, int64_t value) {
   AddAttribute(node_, name).set_integer(value);
   return *this;
 }
-OneNode& OneNode::Set(const std::string& name, bool value) {
-  AddAttribute(node_, name).set_flag(value);
-  return *this;
-}
 
 OneNode& OneNode::Set(const std::string& name, double value) {
   AddAttribute(node_, name).set_number(value);
+  return *this;
+}
+OneNode& OneNode::Set(const std::string& name, bool value) {
+  AddAttribute(node_, name).set_flag(value);
   return *this;
 }
 OneNode& OneNode::Set(const std::string& name, const std::string& value) {

@@ -90,6 +90,7 @@ TEST_F(OperationTest, Rotary) {
 
 struct AttentionCase {
   int64_t heads, groups, tokens, window;
+  int64_t value_width = 8;
 };
 
 class AttentionTest : public ::testing::TestWithParam<AttentionCase> {};
@@ -105,7 +106,7 @@ TEST_P(AttentionTest, IsSoftmaxOfScoresTimesValues) {
       node,
       {at::randn({2, c.heads, c.tokens, width}),
        at::randn({2, c.groups, c.tokens, width}),
-       at::randn({2, c.groups, c.tokens, width})},
+       at::randn({2, c.groups, c.tokens, c.value_width})},
       [&c](const Tensors& in) {
         const int64_t repeats = c.heads / c.groups;
         const at::Tensor k = in[1].repeat_interleave(repeats, 1);
@@ -124,13 +125,16 @@ INSTANTIATE_TEST_SUITE_P(HeadsAndWindows, AttentionTest,
                                            AttentionCase{4, 2, 70, 0},
                                            AttentionCase{3, 1, 9, 4},
                                            AttentionCase{2, 2, 130, 0},
-                                           AttentionCase{2, 1, 5, 100}));
+                                           AttentionCase{2, 1, 5, 100},
+                                           AttentionCase{4, 2, 70, 0, 5},
+                                           AttentionCase{2, 2, 9, 4, 11}));
 
 class ActivationTest : public ::testing::TestWithParam<std::string> {
  protected:
   static at::Tensor Apply(const std::string& kind, const at::Tensor& x) {
     if (kind == "silu") return at::silu(x);
     if (kind == "relu") return at::relu(x);
+    if (kind == "sigmoid") return at::sigmoid(x);
     return at::gelu(x, kind == "gelu" ? "none" : "tanh");
   }
 };
@@ -151,8 +155,8 @@ TEST_P(ActivationTest, Gated) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Kinds, ActivationTest,
-                         ::testing::Values("silu", "gelu", "gelu_tanh",
-                                           "relu"));
+                         ::testing::Values("silu", "gelu", "gelu_tanh", "relu",
+                                           "sigmoid"));
 
 TEST_F(OperationTest, ElementwiseWithBroadcasting) {
   for (const at::Tensor& b : {at::randn({2, 3, 4}), at::randn({4}),
