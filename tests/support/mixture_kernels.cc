@@ -177,8 +177,7 @@ Tensor ExpertsForward(const Node& node, const TensorPointers& in) {
     for (int64_t i = 0; i < inner; ++i) {
       const double gate = Dot(&in[at.gate]->data[i * width], at.x, width);
       const double up = Dot(&in[at.up]->data[i * width], at.x, width);
-      const double a =
-          Activate(node, gate) * up * in[1]->data[at.choice];
+      const double a = Activate(node, gate) * up * in[1]->data[at.choice];
       for (int64_t j = 0; j < width; ++j) {
         y.data[at.token * width + j] += a * in[at.down]->data[j * inner + i];
       }

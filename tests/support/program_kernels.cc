@@ -395,31 +395,31 @@ std::vector<Tensor> AttentionBackward(const Node& node, const Tensor& q,
   const int64_t width = q.shape[3];
   const int64_t value_width = v.shape[3];
   const double scale = NumberOf(node, "scale");
-  ForEachQuery(
-      node, q, k, bias,
-      [&](int64_t query, int64_t keys, int64_t t,
-          const std::vector<double>& weights,
-          const std::vector<double>& slopes) {
-        std::vector<double> slope(t + 1, 0);
-        double mean = 0;
-        for (int64_t s = 0; s <= t; ++s) {
-          const int64_t value = (keys + s) * value_width;
-          for (int64_t j = 0; j < value_width; ++j) {
-            const double d = g.data[query * value_width + j];
-            slope[s] += d * v.data[value + j];
-            grads[2].data[value + j] += d * weights[s];
-          }
-          mean += slope[s] * weights[s];
-        }
-        for (int64_t s = 0; s <= t; ++s) {
-          const double d = weights[s] * (slope[s] - mean) * scale * slopes[s];
-          const int64_t key = (keys + s) * width;
-          for (int64_t j = 0; j < width; ++j) {
-            grads[0].data[query * width + j] += d * k.data[key + j];
-            grads[1].data[key + j] += d * q.data[query * width + j];
-          }
-        }
-      });
+  ForEachQuery(node, q, k, bias,
+               [&](int64_t query, int64_t keys, int64_t t,
+                   const std::vector<double>& weights,
+                   const std::vector<double>& slopes) {
+                 std::vector<double> slope(t + 1, 0);
+                 double mean = 0;
+                 for (int64_t s = 0; s <= t; ++s) {
+                   const int64_t value = (keys + s) * value_width;
+                   for (int64_t j = 0; j < value_width; ++j) {
+                     const double d = g.data[query * value_width + j];
+                     slope[s] += d * v.data[value + j];
+                     grads[2].data[value + j] += d * weights[s];
+                   }
+                   mean += slope[s] * weights[s];
+                 }
+                 for (int64_t s = 0; s <= t; ++s) {
+                   const double d =
+                       weights[s] * (slope[s] - mean) * scale * slopes[s];
+                   const int64_t key = (keys + s) * width;
+                   for (int64_t j = 0; j < width; ++j) {
+                     grads[0].data[query * width + j] += d * k.data[key + j];
+                     grads[1].data[key + j] += d * q.data[query * width + j];
+                   }
+                 }
+               });
   return grads;
 }
 

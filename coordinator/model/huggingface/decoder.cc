@@ -189,10 +189,12 @@ ValueId Decoder::Attention(absl::string_view module, ValueId x,
                 options.out_bias);
 }
 
-ValueId Decoder::GatedMlp(absl::string_view module, ValueId x, bool bias) {
+ValueId Decoder::GatedMlp(absl::string_view module, ValueId x, bool bias,
+                          int64_t inner) {
   const auto scope = builder_.Enter(module);
-  const ValueId gate = Linear("gate_proj", x, sizes_.intermediate, bias);
-  const ValueId up = Linear("up_proj", x, sizes_.intermediate, bias);
+  if (inner == 0) inner = sizes_.intermediate;
+  const ValueId gate = Linear("gate_proj", x, inner, bias);
+  const ValueId up = Linear("up_proj", x, inner, bias);
   return Linear("down_proj",
                 builder_.GatedActivation(gate, up, sizes_.activation),
                 sizes_.hidden, bias);

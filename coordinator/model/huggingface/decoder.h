@@ -100,6 +100,7 @@ class Decoder {
   absl::StatusOr<FamilyProgram> Build(const Block& block) &&;
 
   program::RotaryTables Tables(const RotaryConfig& rotary);
+  const program::RotaryTables& tables() const { return tables_; }
   program::ValueId Norm(absl::string_view module, program::ValueId x);
   program::ValueId Linear(absl::string_view module, program::ValueId x,
                           int64_t out, bool bias);
@@ -130,8 +131,9 @@ class Decoder {
   program::ValueId Attention(absl::string_view module, program::ValueId x,
                              const AttentionOptions& options);
   // x[B,T,C] -> [B,T,C], with gate_proj, up_proj, down_proj.
+  // `inner`: its width, 0: the model's intermediate size.
   program::ValueId GatedMlp(absl::string_view module, program::ValueId x,
-                            bool bias);
+                            bool bias, int64_t inner = 0);
   // The same with gate and up as one linear, gate_up_proj.
   program::ValueId FusedGatedMlp(absl::string_view module, program::ValueId x);
   // x[B,T,C] -> [B,T,C], without a gate.
