@@ -27,9 +27,8 @@ enum class Operation {
   // padding_idx stay global; a rank may hold no row (row_begin == row_end).
   kEmbedding,
   // x[...,K], weight[N,K], bias[N]? -> x weight^T + bias, [...,N].
-  // {transposed* = false: the weight is [K,N], as a Conv1D stores it; float32*
-  // =
-  // false: the result is kept in fp32}
+  // {transposed* = false: the weight is [K,N], as a Conv1D stores it;
+  // float32* = false: the result is kept in fp32}
   kLinear,
   // x[...,C], weight[C] -> x / sqrt(mean(x^2) + eps) * (weight + offset) over
   // the last dimension, computed in fp32. {eps, offset* = 0}

@@ -62,11 +62,15 @@ std::vector<Layout> FewLayoutsOf(const Case& c) {
                        .zero_stage = 2,
                        .micro_batch = 4};
   if (c.breadth == Breadth::kVariant) return {one, both};
-  return {one,
-          {.tensor_parallel = 2, .micro_batch = 8},
-          {.tensor_parallel = 4, .zero_stage = 1, .micro_batch = 4},
-          {.data_parallel = 2, .zero_stage = 1, .micro_batch = 2},
-          both};
+  std::vector<Layout> layouts = {
+      one,
+      {.tensor_parallel = 2, .micro_batch = 8},
+      {.tensor_parallel = 4, .zero_stage = 1, .micro_batch = 4},
+      {.data_parallel = 2, .zero_stage = 1, .micro_batch = 2},
+      both};
+  for (Layout& layout : layouts)
+    if (c.fixed_micro_batch) layout.micro_batch = 2;
+  return layouts;
 }
 
 std::vector<Layout> LayoutsOf(const Case& c, int64_t train_batch_size) {
@@ -170,6 +174,8 @@ constexpr const char* kFamilies[] = {
     "gemma2", "gemma3",  "glm",      "glm4",      "gpt2",       "gpt_neox",
     "gptj",   "granite", "olmo",     "olmo2",     "opt",        "phi",
     "phi3",   "smollm3", "stablelm", "starcoder2"};
+constexpr const char* kMixtures[] = {"deepseek_v3", "deepseek_v3_yarn",
+                                     "mixtral", "qwen2_moe", "qwen3_moe"};
 // Another flavour of a family: norms, residuals, layouts, rope types.
 constexpr const char* kVariants[] = {
     "bloom_post",       "cohere_qk",     "falcon_one_norm",     "falcon_rw",
@@ -192,6 +198,12 @@ std::vector<Case> Cases() {
        .fixed_micro_batch = true}};
   for (const char* name : kFamilies)
     cases.push_back({.name = name, .breadth = Breadth::kFamily});
+  for (const char* name : kMixtures)
+    cases.push_back({.name = name, .breadth = Breadth::kFamily});
+  // The balance of routers is that of a micro-batch.
+  cases.push_back({.name = "mixtral_balance",
+                   .breadth = Breadth::kFamily,
+                   .fixed_micro_batch = true});
   for (const char* name : kVariants)
     cases.push_back({.name = name, .breadth = Breadth::kVariant});
   return cases;
