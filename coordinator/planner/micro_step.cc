@@ -43,7 +43,7 @@ MicroStep::MicroStep(const Program& local, int64_t compute_bytes)
       kept_(local.nodes.size()) {
   for (const program::Parameter& parameter : local.parameters) {
     is_parameter_[parameter.value] = true;
-    needs_gradient_[parameter.value] = true;
+    needs_gradient_[parameter.value] = !parameter.frozen;
   }
   for (size_t n = 0; n < local.nodes.size(); ++n) {
     const Node& node = local.nodes[n];
@@ -227,6 +227,19 @@ void MicroStep::ForwardKeeping(const Node& node, std::vector<Held>* kept) {
       Give(node, 0, MakeFloat(node.outputs[0]));
       return;
     }
+    case Operation::kExperts: {
+      for (const size_t i : {0, 1}) kept->push_back(tensor(i));
+      const Held x = FloatInput(node, 0);
+      const int64_t rows = Elements(node.inputs[1]);
+      const std::vector<int64_t>& gate = local_.values[node.inputs[3]].shape;
+      // Rows sorted by expert: tokens, gates and ups (kept), results.
+      const Held sorted = Make(rows * gate[1] * kFloatBytes);
+      kept->push_back(Make(2 * rows * gate[0] * kFloatBytes));
+      const Held inner = Make(rows * gate[0] * kFloatBytes);
+      const Held results = Make(rows * gate[1] * kFloatBytes);
+      Give(node, 0, MakeFloat(node.outputs[0]));
+      return;
+    }
     case Operation::kScale:
     case Operation::kRotary: {
       const Held x = FloatInput(node, 0);
@@ -380,6 +393,17 @@ void MicroStep::BackwardDense(const Node& node, std::vector<Held> kept) {
     case Operation::kAllGather: {
       const Held dy = TakeGradient(node);
       AddToInput(node, 0, dy);
+      return;
+    }
+    case Operation::kExperts: {
+      const Held dy = FloatGradient(node);
+      const int64_t rows = Elements(node.inputs[1]);
+      const std::vector<int64_t>& gate = local_.values[node.inputs[3]].shape;
+      // Sorted rows of tokens, of gradients, and of the tokens' gradients.
+      const Held sorted = Make(3 * rows * gate[1] * kFloatBytes);
+      const Held inner = Make(2 * rows * gate[0] * kFloatBytes);
+      WriteGradient(node, 0);
+      AddToInput(node, 1, MakeFloat(node.inputs[1]));
       return;
     }
     case Operation::kCrossEntropy: {

@@ -74,9 +74,9 @@ absl::StatusOr<std::unique_ptr<zero::FlatState>> MakeState(
   std::vector<zero::ParameterInfo> parameters;
   for (int i = 0; i < task.program().parameters_size(); ++i) {
     const v1::Parameter& parameter = task.program().parameters(i);
-    parameters.push_back({program.parameter_sizes()[i],
-                          parameter.partial_gradient(),
-                          parameter.cut_dim() >= 0 || tensor_rank == 0});
+    parameters.push_back(
+        {program.parameter_sizes()[i], parameter.partial_gradient(),
+         parameter.cut_dim() >= 0 || tensor_rank == 0, parameter.frozen()});
   }
   zero::FlatStateOptions options;
   options.zero_stage = task.config().zero_stage();

@@ -291,23 +291,38 @@ double FlatState::SquaredNorm() const {
   return sum;
 }
 
+std::vector<Range> FlatState::Trained(Range range, const Bucket& bucket) const {
+  std::vector<Range> trained;
+  for (const int parameter : bucket.parameters) {
+    if (!parameters_[parameter].frozen) continue;
+    const Range frozen = layout_.parameter(parameter);
+    trained.push_back(Intersect(range, {range.begin, frozen.begin}));
+    range.begin = std::clamp(frozen.end, range.begin, range.end);
+  }
+  trained.push_back(range);
+  return trained;
+}
+
 void FlatState::UpdateBucket(const Bucket& bucket,
                              const optimizer::AdamStep& step) {
-  const Range own = Updated(bucket);
-  const int64_t state = StateOffset(own.begin, bucket);
-  const float* gradients = ReducedGradient(own.begin, bucket);
-  float* masters = Master(own.begin, bucket);
-  float* exp_avg = exp_avg_.floats() + state;
-  float* exp_avg_sq = exp_avg_sq_.floats() + state;
-  uint16_t* rounded = options_.bfloat16
-                          ? static_cast<uint16_t*>(weights_.data()) + own.begin
+  for (const Range& own : Trained(Updated(bucket), bucket)) {
+    if (own.size() == 0) continue;
+    const int64_t state = StateOffset(own.begin, bucket);
+    const float* gradients = ReducedGradient(own.begin, bucket);
+    float* masters = Master(own.begin, bucket);
+    float* exp_avg = exp_avg_.floats() + state;
+    float* exp_avg_sq = exp_avg_sq_.floats() + state;
+    uint16_t* rounded =
+        options_.bfloat16 ? static_cast<uint16_t*>(weights_.data()) + own.begin
                           : nullptr;
-  For(own.size(), kGrain, [&](int64_t begin, int64_t end) {
-    optimizer::UpdateAdam(step, end - begin, gradients + begin, masters + begin,
-                          exp_avg + begin, exp_avg_sq + begin);
-    if (rounded != nullptr)
-      RoundToBFloat16(masters + begin, end - begin, rounded + begin);
-  });
+    For(own.size(), kGrain, [&](int64_t begin, int64_t end) {
+      optimizer::UpdateAdam(step, end - begin, gradients + begin,
+                            masters + begin, exp_avg + begin,
+                            exp_avg_sq + begin);
+      if (rounded != nullptr)
+        RoundToBFloat16(masters + begin, end - begin, rounded + begin);
+    });
+  }
 }
 
 absl::Status FlatState::Update(const optimizer::AdamStep& step) {

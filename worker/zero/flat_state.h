@@ -51,6 +51,7 @@ struct ParameterInfo {
   // Its squares belong to the norm on this rank: those of a parameter that is
   // whole on every tensor-parallel rank count on one of them only.
   bool counts_in_norm = true;
+  bool frozen = false;  // a buffer of the model: never updated
 };
 
 struct FlatStateOptions {
@@ -130,6 +131,8 @@ class FlatState final : public runtime::ParameterStore {
   absl::Status FinishReduction();
   absl::Status SumOverTensorGroup();
   void UpdateBucket(const Bucket& bucket, const optimizer::AdamStep& step);
+  // `range` of a bucket without its frozen parameters.
+  std::vector<Range> Trained(Range range, const Bucket& bucket) const;
   absl::Status PublishWeights();
 
   const std::vector<ParameterInfo> parameters_;
