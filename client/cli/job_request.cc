@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "client/cli/config_argument.h"
 #include "nlohmann/json.hpp"
 #include "proto/support/status_macros.h"
 
@@ -79,7 +80,7 @@ void AddJobFlags(CLI::App& command, JobRequest& request,
       .add_option("--data", request.data,
                   "tokens: .bin, Megatron .bin with .idx, .npy, or .jsonl")
       ->required(required);
-  command.add_option("--config", request.config, "DeepSpeed JSON file")
+  command.add_option("--config", request.config, kConfigHelp)
       ->required(required);
   command.add_option("--slots", request.slots, "ranks: GPUs, or CPU slots")
       ->check(CLI::PositiveNumber);
@@ -177,9 +178,10 @@ absl::StatusOr<v1::JobSpec> ToJobSpec(const JobRequest& request) {
         "init: \"", request.init, "\" is not one of pretrained, random"));
   }
   v1::JobSpec spec;
-  AUTOTP_ASSIGN_OR_RETURN(const std::string config, ReadText(request.config));
-  spec.set_config_json(config);
-  spec.set_config_name(request.config);
+  AUTOTP_ASSIGN_OR_RETURN(const ConfigArgument config,
+                          ReadConfigArgument(request.config));
+  spec.set_config_json(config.text);
+  spec.set_config_name(config.name);
   spec.mutable_model()->set_path(Absolute(request.model));
   spec.mutable_model()->set_initialization(
       request.init == "random" ? v1::ModelSource::INITIALIZATION_RANDOM

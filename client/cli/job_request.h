@@ -12,6 +12,10 @@
 
 namespace autotp::cli {
 
+// What `--config` takes.
+inline constexpr char kConfigHelp[] =
+    "DeepSpeed JSON: a file, the text, or the text in base64";
+
 // Fields bear the names of the flags (and of the keys of a job file).
 struct JobRequest {
   std::string model;

@@ -8,6 +8,7 @@
 #include "client/cli/commands.h"
 #include "client/cli/connection.h"
 #include "client/cli/diagnostic_text.h"
+#include "client/cli/effective_view.h"
 #include "client/cli/exit_code.h"
 #include "client/cli/job_request.h"
 #include "client/cli/local_cluster.h"
@@ -28,6 +29,7 @@ struct PlanFlags {
   std::string explain;  // a parameter's name; empty: the whole plan
   std::string diff;     // a plan that was saved as JSON; empty: none
   TuneFlags tune;
+  bool effective = false;  // show the configuration, not the plan
 };
 
 absl::StatusOr<nlohmann::ordered_json> ReadPlan(const std::string& path) {
@@ -80,6 +82,16 @@ absl::Status Show(const PlanFlags& flags,
   return absl::OkStatus();
 }
 
+// The configuration alone, which may be right where the plan is not.
+void ShowEffective(const PlanFlags& flags, const v1::JobSpec& spec,
+                   const v1::ValidateJobResponse& answer) {
+  if (flags.connection.json()) {
+    PrintJson(EffectiveJson(answer));
+  } else if (answer.effective_values_size() > 0) {
+    std::printf("%s", EffectiveText(answer, spec.config_name()).c_str());
+  }
+}
+
 absl::StatusOr<int> Plan(PlanFlags& flags) {
   AUTOTP_ASSIGN_OR_RETURN(v1::JobSpec spec, ToJobSpec(flags.request));
   // Headers of weights are read where there are any.
@@ -97,13 +109,10 @@ absl::StatusOr<int> Plan(PlanFlags& flags) {
   client::JobClient client = flags.connection.Open();
   AUTOTP_ASSIGN_OR_RETURN(const v1::ValidateJobResponse answer,
                           client.Validate(spec, tune));
-  if (!flags.connection.json()) {
-    for (const v1::Diagnostic& diagnostic : answer.diagnostics()) {
-      std::fprintf(stderr, "%s",
-                   DiagnosticText(diagnostic, spec.config_json()).c_str());
-    }
-  }
-  if (answer.valid()) {
+  if (!flags.connection.json()) PrintDiagnostics(answer.diagnostics(), spec);
+  if (flags.effective) {
+    ShowEffective(flags, spec, answer);
+  } else if (answer.valid()) {
     AUTOTP_RETURN_IF_ERROR(Show(flags, answer));
   } else if (flags.connection.json()) {
     PrintJson(PlanJson(answer));
@@ -121,7 +130,7 @@ void AddPlanCommand(CLI::App& app, int& exit_code) {
   command
       ->add_option("--model", flags->request.model, "Hugging Face model folder")
       ->required();
-  command->add_option("--config", flags->request.config, "DeepSpeed JSON file")
+  command->add_option("--config", flags->request.config, kConfigHelp)
       ->required();
   command->add_option("--world-size", flags->request.slots, "number of ranks")
       ->required()
@@ -139,6 +148,13 @@ void AddPlanCommand(CLI::App& app, int& exit_code) {
                    "how this plan differs from one that --output json saved")
       ->excludes("--explain");
   AddTuneFlags(*command, flags->tune);
+  command
+      ->add_option("--max-steps", flags->request.max_steps,
+                   "optimizer steps, for a schedule that asks for them")
+      ->check(CLI::PositiveNumber);
+  command->add_flag("--effective", flags->effective,
+                    "show the configuration with every default filled in and "
+                    "where each value comes from, instead of the plan");
   AddConnectionFlags(*command, flags->connection);
   command->callback([flags, &exit_code] {
     const absl::StatusOr<int> result = Plan(*flags);

@@ -32,10 +32,7 @@ absl::StatusOr<int> Submit(SubmitFlags& flags) {
   client::JobClient client = flags.connection.Open();
   AUTOTP_ASSIGN_OR_RETURN(const v1::ValidateJobResponse answer,
                           client.Validate(spec));
-  for (const v1::Diagnostic& diagnostic : answer.diagnostics()) {
-    std::fprintf(stderr, "%s",
-                 DiagnosticText(diagnostic, spec.config_json()).c_str());
-  }
+  PrintDiagnostics(answer.diagnostics(), spec);
   if (!answer.valid()) return kExitInvalidInput;
   AUTOTP_ASSIGN_OR_RETURN(const v1::Job job, client.Create(spec, flags.job_id));
   if (flags.connection.json()) {

@@ -128,10 +128,7 @@ absl::StatusOr<int> Train(const TrainFlags& flags) {
   client::JobClient client(cluster->address(), {});
   AUTOTP_ASSIGN_OR_RETURN(const v1::ValidateJobResponse answer,
                           client.Validate(spec));
-  for (const v1::Diagnostic& diagnostic : answer.diagnostics()) {
-    std::fprintf(stderr, "%s",
-                 DiagnosticText(diagnostic, spec.config_json()).c_str());
-  }
+  PrintDiagnostics(answer.diagnostics(), spec);
   if (!answer.valid()) return kExitInvalidInput;
   folder->Keep();
   AUTOTP_ASSIGN_OR_RETURN(v1::Job job, client.Create(spec, /*job_id=*/""));

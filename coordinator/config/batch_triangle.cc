@@ -1,6 +1,7 @@
 #include "coordinator/config/batch_triangle.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "coordinator/config/section_reader.h"
@@ -33,6 +34,77 @@ int64_t Divide(const char* found, int64_t train, int64_t unit,
   numbers->suggestion =
       absl::StrCat("set ", kTrain, " to ", NearestMultiples(train, unit));
   return 0;
+}
+
+// "4 x 2 x data-parallel size 2".
+std::string ProductText(const BatchNumbers& numbers, const BatchRanks& ranks) {
+  return absl::StrCat(numbers.micro, " x ", numbers.accumulation,
+                      " x data-parallel size ", ranks.data_parallel_size);
+}
+
+// The first of the three keys that has a number.
+const char* FirstGiven(const BatchRequest& request) {
+  return request.train ? kTrain : request.micro ? kMicro : kAccumulation;
+}
+
+bool HasProblem(const Diagnostics& diagnostics, const SourcePlace& place) {
+  return diagnostics.Has(place, "WRONG_TYPE") ||
+         diagnostics.Has(place, "OUT_OF_RANGE");
+}
+
+void ReportProblem(const SectionReader& reader, const BatchRequest& request,
+                   const BatchRanks& ranks, const BatchNumbers& numbers) {
+  std::string problem = numbers.problem;
+  const char* key = FirstGiven(request);
+  for (const char* written : {kMicro, kTrain}) {
+    if (!reader.IsAuto(written) || request.train || request.micro) continue;
+    key = written;
+    absl::StrAppend(&problem, "; \"auto\" is the argument of a script, and ",
+                    "no script runs here");
+    break;
+  }
+  if (ranks.world_size != ranks.data_parallel_size && request.train &&
+      CountAsDeepSpeed(request, ranks.world_size).has_value()) {
+    absl::StrAppend(&problem, "; DeepSpeed takes it, since it divides by the ",
+                    "world of ", ranks.world_size,
+                    ", where the ranks of a tensor-parallel group share their ",
+                    "sequences");
+  }
+  reader.diagnostics()->Error(reader.PlaceOf(key), numbers.reason, problem,
+                              numbers.suggestion);
+}
+
+void NoteAutos(const SectionReader& reader, const BatchRanks& ranks,
+               const BatchNumbers& numbers) {
+  const std::pair<const char*, int64_t> values[] = {
+      {kTrain, numbers.train},
+      {kMicro, numbers.micro},
+      {kAccumulation, numbers.accumulation}};
+  for (const auto& [key, value] : values) {
+    if (!reader.IsAuto(key)) continue;
+    reader.NoteAuto(key, absl::StrCat(value),
+                    absl::StrCat("since ", numbers.train, " = ",
+                                 ProductText(numbers, ranks)));
+  }
+}
+
+void NoteOtherCount(const SectionReader& reader, const BatchRequest& request,
+                    const BatchRanks& ranks, const BatchNumbers& numbers) {
+  if (ranks.world_size == ranks.data_parallel_size) return;
+  const std::optional<BatchNumbers> other =
+      CountAsDeepSpeed(request, ranks.world_size);
+  std::string theirs = "refuse these numbers";
+  if (other.has_value()) {
+    theirs =
+        absl::StrCat("count ", kTrain, " ", other->train, " = ", other->micro,
+                     " x ", other->accumulation, " x ", ranks.world_size);
+  }
+  reader.diagnostics()->Note(
+      reader.PlaceOf(FirstGiven(request)), "BATCH_COUNTED_OTHERWISE",
+      absl::StrCat(kTrain, " is ", numbers.train, " = ",
+                   ProductText(numbers, ranks),
+                   " here; DeepSpeed, dividing by the world of ",
+                   ranks.world_size, ", would ", theirs));
 }
 
 }  // namespace
@@ -85,7 +157,33 @@ BatchNumbers CloseBatchTriangle(const BatchRequest& request,
   return numbers;
 }
 
-BatchNumbers ReadBatch(const JsonDocument& document, int64_t data_parallel_size,
+std::optional<BatchNumbers> CountAsDeepSpeed(const BatchRequest& request,
+                                             int64_t world_size) {
+  BatchNumbers numbers;
+  numbers.train = request.train.value_or(0);
+  numbers.micro = request.micro.value_or(0);
+  numbers.accumulation = request.accumulation.value_or(0);
+  if (request.train && request.micro) {
+    if (!request.accumulation) {
+      numbers.accumulation = numbers.train / numbers.micro / world_size;
+    }
+  } else if (request.train) {
+    if (!request.accumulation) numbers.accumulation = 1;
+    numbers.micro = numbers.train / world_size / numbers.accumulation;
+  } else if (request.micro) {
+    if (!request.accumulation) numbers.accumulation = 1;
+    numbers.train = numbers.micro * numbers.accumulation * world_size;
+  }
+  const bool positive =
+      std::min({numbers.train, numbers.micro, numbers.accumulation}) > 0;
+  if (!positive ||
+      numbers.micro * numbers.accumulation * world_size != numbers.train) {
+    return std::nullopt;
+  }
+  return numbers;
+}
+
+BatchNumbers ReadBatch(const JsonDocument& document, const BatchRanks& ranks,
                        Diagnostics* diagnostics) {
   const SectionReader reader(document, &document.root(), diagnostics);
   const int errors = diagnostics->errors();
@@ -93,12 +191,21 @@ BatchNumbers ReadBatch(const JsonDocument& document, int64_t data_parallel_size,
   request.train = reader.Integer(kTrain, 1, kLargestTrain);
   request.micro = reader.Integer(kMicro, 1, kLargestPart);
   request.accumulation = reader.Integer(kAccumulation, 1, kLargestPart);
-  if (diagnostics->errors() > errors || data_parallel_size == 0) return {};
-  BatchNumbers numbers = CloseBatchTriangle(request, data_parallel_size);
+  for (const char* key : {kTrain, kMicro, kAccumulation}) {
+    const JsonNode* node = document.root().Find(key);
+    if (node != nullptr && HasProblem(*diagnostics, document.PlaceOf(*node))) {
+      return {};  // reported by the key check
+    }
+  }
+  if (diagnostics->errors() > errors || ranks.data_parallel_size == 0) {
+    return {};
+  }
+  BatchNumbers numbers = CloseBatchTriangle(request, ranks.data_parallel_size);
   if (!numbers.problem.empty()) {
-    const char* key = request.train ? kTrain : kAccumulation;
-    diagnostics->Error(reader.PlaceOf(key), numbers.reason, numbers.problem,
-                       numbers.suggestion);
+    ReportProblem(reader, request, ranks, numbers);
+  } else {
+    NoteAutos(reader, ranks, numbers);
+    NoteOtherCount(reader, request, ranks, numbers);
   }
   return numbers;
 }

@@ -37,9 +37,20 @@ struct BatchNumbers {
 BatchNumbers CloseBatchTriangle(const BatchRequest& request,
                                 int64_t data_parallel_size);
 
-// Reads the three keys, reports what does not close. A data_parallel_size of
+// What DeepSpeed makes of the request without a mesh: it divides by the world
+// and rounds down. nullopt where it would refuse.
+std::optional<BatchNumbers> CountAsDeepSpeed(const BatchRequest& request,
+                                             int64_t world_size);
+
+struct BatchRanks {
+  int64_t world_size = 1;
+  int64_t data_parallel_size = 1;
+};
+
+// Reads the three keys, reports what does not close, and notes where DeepSpeed
+// would count otherwise, or where "auto" was derived. A data_parallel_size of
 // 0, itself an error reported elsewhere, checks types only.
-BatchNumbers ReadBatch(const JsonDocument& document, int64_t data_parallel_size,
+BatchNumbers ReadBatch(const JsonDocument& document, const BatchRanks& ranks,
                        Diagnostics* diagnostics);
 
 }  // namespace autotp::config

@@ -1,5 +1,6 @@
 #include "coordinator/config/diagnostics.h"
 
+#include <algorithm>
 #include <utility>
 
 namespace autotp::config {
@@ -50,6 +51,15 @@ void Diagnostics::Note(const SourcePlace& place, absl::string_view reason,
                        std::string message, std::string suggestion) {
   Add(v1::Diagnostic::SEVERITY_NOTE, place, reason, std::move(message),
       std::move(suggestion));
+}
+
+bool Diagnostics::Has(const SourcePlace& place,
+                      absl::string_view reason) const {
+  return std::any_of(all_.begin(), all_.end(), [&](const v1::Diagnostic& one) {
+    return one.reason() == reason && one.file() == place.file &&
+           one.json_pointer() == place.json_pointer &&
+           one.line() == place.line && one.column() == place.column;
+  });
 }
 
 void Diagnostics::Add(v1::Diagnostic diagnostic) {

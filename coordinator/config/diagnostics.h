@@ -37,6 +37,8 @@ class Diagnostics {
   // One that another module made.
   void Add(v1::Diagnostic diagnostic);
 
+  // Whether something with that reason was reported at that very place.
+  bool Has(const SourcePlace& place, absl::string_view reason) const;
   bool has_error() const { return errors_ > 0; }
   int errors() const { return errors_; }
   // In the order found.

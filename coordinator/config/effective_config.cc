@@ -82,13 +82,14 @@ Json TensorParallelJson(const TensorParallelRequest& request) {
 
 }  // namespace
 
-std::string EffectiveConfigJson(const v1::TrainingConfig& training,
-                                const TensorParallelRequest& tensor_parallel) {
+std::string EffectiveConfigJson(const EffectiveInput& input) {
+  const v1::TrainingConfig& training = input.training;
   Json json;
   json["train_batch_size"] = training.train_batch_size();
   json["train_micro_batch_size_per_gpu"] = training.micro_batch_size();
   json["gradient_accumulation_steps"] = training.accumulation_steps();
   json["gradient_clipping"] = training.gradient_clipping();
+  json["gradient_allreduce_op"] = "mean";
   json["bf16"] = {
       {"enabled", training.compute_dtype() == v1::DATA_TYPE_BFLOAT16}};
   json["data_types"] = {{"grad_accum_dtype", "fp32"}};
@@ -100,7 +101,8 @@ std::string EffectiveConfigJson(const v1::TrainingConfig& training,
   if (training.schedule().kind() != v1::ScheduleConfig::KIND_CONSTANT) {
     json["scheduler"] = SchedulerJson(training.schedule());
   }
-  json["tensor_parallel"] = TensorParallelJson(tensor_parallel);
+  json["zero_allow_untested_optimizer"] = input.zero_allow_untested_optimizer;
+  json["tensor_parallel"] = TensorParallelJson(input.tensor_parallel);
   return json.dump(2) + "\n";
 }
 

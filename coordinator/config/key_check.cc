@@ -1,75 +1,41 @@
-// key_check.cc -- the walk over a document's keys along the key table.
+#include "coordinator/config/key_check.h"
+
 #include <algorithm>
 #include <string>
+#include <vector>
 
 #include "absl/strings/ascii.h"
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
-#include "coordinator/config/key_table.h"
+#include "absl/strings/str_join.h"
+#include "coordinator/config/auto_values.h"
+#include "coordinator/config/written_default.h"
 
 namespace autotp::config {
 namespace {
 
-size_t EditDistance(absl::string_view a, absl::string_view b) {
-  std::vector<size_t> row(b.size() + 1);
-  for (size_t j = 0; j <= b.size(); ++j) row[j] = j;
-  for (size_t i = 1; i <= a.size(); ++i) {
-    size_t diagonal = row[0];
-    row[0] = i;
-    for (size_t j = 1; j <= b.size(); ++j) {
-      const size_t above = row[j];
-      row[j] = std::min({above + 1, row[j - 1] + 1,
-                         diagonal + (a[i - 1] == b[j - 1] ? 0 : 1)});
-      diagonal = above;
-    }
-  }
-  return row[b.size()];
-}
-
 // Two names for one section.
 absl::string_view Canonical(absl::string_view section) {
-  if (section == "bfloat16") return "bf16";
-  if (section == "tensor_parallel.tensor_parallel") return "tensor_parallel.tp";
+  constexpr std::pair<absl::string_view, absl::string_view> kSame[] = {
+      {"bfloat16", "bf16"},
+      {"tensor_parallel.tensor_parallel", "tensor_parallel.tp"},
+      {"optimizer.params.AdamW", "optimizer.params.Adam"},
+      {"optimizer.params.MuAdam", "optimizer.params.Adam"},
+      {"optimizer.params.MuAdamW", "optimizer.params.Adam"},
+      {"optimizer.params.MuSGD", "optimizer.params.SGD"},
+  };
+  for (const auto& [other, name] : kSame) {
+    if (section == other) return name;
+  }
   return section;
 }
 
-bool HasKeys(absl::string_view section) {
-  return std::any_of(
-      KeyTable().begin(), KeyTable().end(),
-      [section](const KeyEntry& entry) { return entry.section == section; });
+bool HasTypes(absl::string_view section) {
+  return section == "optimizer" || section == "scheduler";
 }
 
-std::vector<absl::string_view> KeysOf(absl::string_view section) {
-  std::vector<absl::string_view> keys;
-  for (const KeyEntry& entry : KeyTable()) {
-    if (entry.section == section) keys.push_back(entry.key);
-  }
-  return keys;
-}
-
-// Whether a value switches on the thing that its key names. A section is on
-// if it says so, an offload section if it names a device.
-bool IsEnabled(const JsonNode& value) {
-  switch (value.kind) {
-    case JsonNode::Kind::kNull:
-      return false;
-    case JsonNode::Kind::kBoolean:
-      return value.boolean;
-    case JsonNode::Kind::kInteger:
-    case JsonNode::Kind::kNumber:
-      return value.number != 0;
-    case JsonNode::Kind::kString: {
-      const std::string text = absl::AsciiStrToLower(value.text);
-      return text != "none" && text != "auto" && !text.empty();
-    }
-    case JsonNode::Kind::kArray:
-      return !value.elements.empty();
-    case JsonNode::Kind::kObject:
-      break;
-  }
-  for (absl::string_view key : {"enabled", "device"}) {
-    if (const JsonNode* inner = value.Find(key)) return IsEnabled(*inner);
-  }
-  return false;
+bool IsAuto(const JsonNode& value) {
+  return value.is_string() && value.text == "auto";
 }
 
 class KeyChecker {
@@ -77,62 +43,168 @@ class KeyChecker {
   KeyChecker(const JsonDocument& document, Diagnostics* diagnostics)
       : document_(document), diagnostics_(diagnostics) {}
 
-  void CheckObject(absl::string_view section, const JsonNode& object) {
+  // `quiet`: the section does nothing here, so that its keys without effect
+  // need no words.
+  void CheckObject(absl::string_view section, const JsonNode& object,
+                   bool quiet) {
+    const bool off = quiet || IsSwitchedOff(section, object);
     for (const JsonMember& member : object.members) {
-      CheckMember(section, member);
+      CheckMember(section, object, member, off);
     }
   }
 
  private:
-  void CheckMember(absl::string_view section, const JsonMember& member) {
+  void CheckMember(absl::string_view section, const JsonNode& object,
+                   const JsonMember& member, bool quiet) {
     const KeyEntry* entry = FindKey(section, member.name);
     const SourcePlace place = document_.PlaceOfKey(member);
     if (entry == nullptr) {
       ReportUnknown(section, member, place);
       return;
     }
-    switch (entry->effect) {
-      case KeyEffect::kHonoured:
-        break;
-      case KeyEffect::kNoEffect:
-        diagnostics_->Note(
-            place, "KEY_WITHOUT_EFFECT",
-            absl::StrCat(member.name, " has no effect here: it ", entry->text));
-        return;
-      case KeyEffect::kRefusedIfEnabled:
-        if (!IsEnabled(member.value)) return;
-        [[fallthrough]];
-      case KeyEffect::kRefused:
-        diagnostics_->Error(place, "KEY_REFUSED",
-                            absl::StrCat(member.name, " ", entry->text));
-        return;
+    const JsonNode& value = member.value;
+    if (value.kind == JsonNode::Kind::kNull) return;  // as absent
+    const int errors = diagnostics_->errors();
+    if (IsAuto(value) && entry->default_value != "\"auto\"") {
+      if (CheckAuto(*entry, value)) return;
+    } else if (entry->effect != KeyEffect::kRefused) {
+      CheckValue(*entry, object, value);
     }
-    Descend(section, member);
+    if (diagnostics_->errors() == errors) {
+      quiet = ReportEffect(*entry, value, place, quiet) || quiet;
+    }
+    Descend(section, object, member, quiet);
   }
 
-  void Descend(absl::string_view section, const JsonMember& member) {
-    const std::string path =
+  // True if there is no more to say.
+  bool CheckAuto(const KeyEntry& entry, const JsonNode& value) {
+    const AutoEntry* rule = FindAuto(entry.section, entry.key);
+    if (rule != nullptr && rule->derived) return true;  // its reader says how
+    if (rule != nullptr) {
+      diagnostics_->Error(
+          document_.PlaceOf(value), "AUTO_NOT_DERIVABLE",
+          absl::StrCat(entry.key, " is \"auto\", which ", rule->text));
+      return true;
+    }
+    if (entry.effect == KeyEffect::kNoEffect) return false;
+    diagnostics_->Note(
+        document_.PlaceOf(value), "AUTO_IS_DEFAULT",
+        absl::StrCat(
+            entry.key,
+            " is \"auto\", which Hugging Face's trainer fills in; "
+            "here it is ",
+            entry.default_value.empty() ? "left out" : entry.default_value),
+        "write the value that you mean");
+    return true;
+  }
+
+  // By the entry's type; the readers of what is honoured may be stricter.
+  void CheckValue(const KeyEntry& entry, const JsonNode& object,
+                  const JsonNode& value) {
+    const SectionReader reader(document_, &object, diagnostics_);
+    const KeyType& type = entry.type;
+    switch (type.kind) {
+      case KeyType::Kind::kBoolean:
+        reader.Boolean(entry.key);
+        break;
+      case KeyType::Kind::kInteger:
+        reader.Integer(entry.key, AsInteger(type.minimum),
+                       AsInteger(type.maximum));
+        break;
+      case KeyType::Kind::kNumber:
+        reader.Number(entry.key, type.minimum, type.maximum);
+        break;
+      case KeyType::Kind::kText:
+        reader.Text(entry.key);
+        break;
+      case KeyType::Kind::kChoice:
+        reader.Choice(entry.key, type.choices);
+        break;
+      case KeyType::Kind::kList:
+        if (!value.is_array()) reader.WrongType(value, "a list is needed");
+        break;
+      case KeyType::Kind::kSection:
+        // DeepSpeed's older form of the section; its reader knows it.
+        if (entry.key == "zero_optimization" &&
+            value.kind == JsonNode::Kind::kBoolean) {
+          break;
+        }
+        if (!value.is_object()) reader.WrongType(value, "an object is needed");
+        break;
+      case KeyType::Kind::kAnything:
+        break;
+    }
+  }
+
+  static int64_t AsInteger(double bound) {
+    constexpr double kLargest = 9.2e18;
+    if (bound > kLargest) return std::numeric_limits<int64_t>::max();
+    if (bound < -kLargest) return std::numeric_limits<int64_t>::min();
+    return static_cast<int64_t>(bound);
+  }
+
+  // True if what is inside the value does nothing either.
+  bool ReportEffect(const KeyEntry& entry, const JsonNode& value,
+                    const SourcePlace& place, bool quiet) {
+    switch (entry.effect) {
+      case KeyEffect::kHonoured:
+        return false;
+      case KeyEffect::kNoEffect:
+        if (!quiet && !SaysNothing(document_, entry, value)) {
+          diagnostics_->Note(
+              place, "KEY_WITHOUT_EFFECT",
+              absl::StrCat(entry.key, " has no effect here: it ", entry.text));
+        }
+        return true;
+      case KeyEffect::kRefusedIfEnabled:
+        if (!IsEnabled(value) || SaysNothing(document_, entry, value)) {
+          return true;
+        }
+        break;
+      case KeyEffect::kRefused:
+        break;
+    }
+    diagnostics_->Error(place, "KEY_REFUSED",
+                        absl::StrCat(entry.key, " ", entry.text));
+    return true;
+  }
+
+  void Descend(absl::string_view section, const JsonNode& object,
+               const JsonMember& member, bool quiet) {
+    std::string path =
         absl::StrCat(section, section.empty() ? "" : ".", member.name);
+    if (HasTypes(section) && member.name == "params") {
+      const JsonNode* type = object.Find("type");
+      const KeyEntry* row =
+          type == nullptr
+              ? nullptr
+              : FindTypeValue(absl::StrCat(section, ".type"), type->text);
+      // Of a type that nobody knows the parameters are not known either; the
+      // section's reader says so.
+      if (row == nullptr) return;
+      absl::StrAppend(&path, ".", row->key);
+      quiet = quiet || row->effect != KeyEffect::kHonoured;
+    }
     const absl::string_view inner = Canonical(path);
-    if (member.name == "params" || !HasKeys(inner)) return;
-    CheckObject(inner, member.value);
+    if (KeysOf(inner).empty()) return;
+    CheckObject(inner, member.value, quiet);
     for (const JsonNode& element : member.value.elements) {
-      CheckObject(inner, element);
+      CheckObject(inner, element, quiet);
     }
   }
 
   void ReportUnknown(absl::string_view section, const JsonMember& member,
                      const SourcePlace& place) {
     const absl::string_view near = Nearest(member.name, KeysOf(section));
-    std::string suggestion;
+    std::string suggestion = "take it out";
     if (!near.empty()) {
       suggestion = absl::StrCat("write \"", near, "\"");
     } else {
       for (const KeyEntry& entry : KeyTable()) {
         if (entry.key != member.name) continue;
-        suggestion = absl::StrCat(
-            "it belongs ", entry.section.empty() ? "at the top level" : "into ",
-            entry.section);
+        suggestion = entry.section.empty()
+                         ? "it belongs at the top level"
+                         : absl::StrCat("it belongs into ", entry.section);
         break;
       }
     }
@@ -140,7 +212,7 @@ class KeyChecker {
         place, "UNKNOWN_KEY",
         absl::StrCat("unknown key \"", member.name, "\" in ",
                      section.empty() ? "the document" : section),
-        suggestion.empty() ? "take it out" : suggestion);
+        suggestion);
   }
 
   const JsonDocument& document_;
@@ -149,36 +221,37 @@ class KeyChecker {
 
 }  // namespace
 
-const KeyEntry* FindKey(absl::string_view section, absl::string_view key) {
-  for (const KeyEntry& entry : KeyTable()) {
-    if (entry.section == section && entry.key == key) return &entry;
-  }
-  return nullptr;
-}
-
 void CheckKeys(const JsonDocument& document, Diagnostics* diagnostics) {
-  CheckSectionKeys(document, "", document.root(), diagnostics);
+  KeyChecker(document, diagnostics)
+      .CheckObject("", document.root(), /*quiet=*/false);
 }
 
-void CheckSectionKeys(const JsonDocument& document, absl::string_view section,
-                      const JsonNode& object, Diagnostics* diagnostics) {
-  KeyChecker(document, diagnostics).CheckObject(section, object);
-}
-
-absl::string_view Nearest(absl::string_view name,
-                          const std::vector<absl::string_view>& candidates) {
-  const std::string wanted = absl::AsciiStrToLower(name.substr(0, 80));
-  absl::string_view best;
-  size_t best_distance = 1 + std::max<size_t>(2, wanted.size() / 3);
-  for (absl::string_view candidate : candidates) {
-    const size_t distance =
-        EditDistance(wanted, absl::AsciiStrToLower(candidate));
-    if (distance < best_distance) {
-      best = candidate;
-      best_distance = distance;
+const KeyEntry* ReadType(const SectionReader& section, absl::string_view name,
+                         absl::string_view reason) {
+  const std::string types = absl::StrCat(name, ".type");
+  const std::string type = section.Text("type").value_or("");
+  const KeyEntry* row = FindTypeValue(types, type);
+  // DeepSpeed folds the case of optimizers only.
+  if (row != nullptr && name == "scheduler" && row->key != type) row = nullptr;
+  if (row != nullptr && row->effect == KeyEffect::kHonoured) return row;
+  std::vector<absl::string_view> honoured;
+  for (const absl::string_view key : KeysOf(types)) {
+    if (FindKey(types, key)->effect == KeyEffect::kHonoured) {
+      honoured.push_back(key);
     }
   }
-  return best;
+  const std::string names = absl::StrJoin(honoured, ", ");
+  const absl::string_view near = Nearest(type, KeysOf(types));
+  section.diagnostics()->Error(
+      section.PlaceOf("type"), reason,
+      type.empty() ? absl::StrCat(name, " has no type; known: ", names)
+      : row != nullptr
+          ? absl::StrCat(name, " \"", type, "\" ", row->text)
+          : absl::StrCat(name, " \"", type, "\" is not known; known: ", names),
+      absl::StrCat("write \"type\": \"",
+                   near.empty() || row != nullptr ? honoured.front() : near,
+                   "\""));
+  return nullptr;
 }
 
 }  // namespace autotp::config

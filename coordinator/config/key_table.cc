@@ -1,293 +1,86 @@
 #include "coordinator/config/key_table.h"
 
+#include <algorithm>
+#include <string>
+
+#include "absl/strings/ascii.h"
+#include "absl/strings/match.h"
+#include "coordinator/config/keys/key_rows.h"
+
 namespace autotp::config {
 namespace {
 
-constexpr KeyEffect kHonoured = KeyEffect::kHonoured;
-constexpr KeyEffect kNoEffect = KeyEffect::kNoEffect;
-constexpr KeyEffect kRefused = KeyEffect::kRefused;
-constexpr KeyEffect kRefusedIfEnabled = KeyEffect::kRefusedIfEnabled;
-
-constexpr absl::string_view kStageThree =
-    "belongs to ZeRO stage 3, which is not run";
-constexpr absl::string_view kOneReduceScatter =
-    "chooses among DeepSpeed's ways to reduce; gradients are always "
-    "reduce-scattered from stage 1 on";
-constexpr absl::string_view kReported =
-    "is a switch of DeepSpeed's own logs; read progress with `autotp watch` "
-    "and `--metrics`";
-constexpr absl::string_view kMonitor =
-    "is a monitor of DeepSpeed's; metrics come from `--metrics FILE.jsonl`";
-constexpr absl::string_view kNoOffload =
-    "is not supported: keep states on the device, shard them with "
-    "zero_optimization.stage 1 or 2";
-constexpr absl::string_view kOtherMaster =
-    "is not supported: master weights, gradients and optimizer states are "
-    "fp32; leave it false";
-constexpr absl::string_view kRestored =
-    "is restored from the checkpoint on resume";
-constexpr absl::string_view kNotHere = "is not supported; take the section out";
+size_t EditDistance(absl::string_view a, absl::string_view b) {
+  std::vector<size_t> row(b.size() + 1);
+  for (size_t j = 0; j <= b.size(); ++j) row[j] = j;
+  for (size_t i = 1; i <= a.size(); ++i) {
+    size_t diagonal = row[0];
+    row[0] = i;
+    for (size_t j = 1; j <= b.size(); ++j) {
+      const size_t above = row[j];
+      row[j] = std::min({above + 1, row[j - 1] + 1,
+                         diagonal + (a[i - 1] == b[j - 1] ? 0 : 1)});
+      diagonal = above;
+    }
+  }
+  return row[b.size()];
+}
 
 }  // namespace
 
 const std::vector<KeyEntry>& KeyTable() {
-  static const std::vector<KeyEntry>* const table = new std::vector<KeyEntry>{
-      {"", "train_batch_size"},
-      {"", "train_micro_batch_size_per_gpu"},
-      {"", "gradient_accumulation_steps"},
-      {"", "gradient_clipping"},
-      {"", "optimizer"},
-      {"", "scheduler"},
-      {"", "bf16"},
-      {"", "bfloat16"},
-      {"", "zero_optimization"},
-      {"", "tensor_parallel"},
-      {"", "data_types"},
-      {"", "fp16", kRefusedIfEnabled,
-       "is not supported yet: use \"bf16\": {\"enabled\": true}, or no "
-       "precision section for fp32"},
-      {"", "amp", kRefusedIfEnabled,
-       "is not supported: use \"bf16\": {\"enabled\": true}"},
-      {"", "torch_autocast", kRefusedIfEnabled,
-       "is not supported: use \"bf16\": {\"enabled\": true}"},
-      {"", "managed_gradient_accumulation", kNoEffect,
-       "leaves the accumulation to a script; the trainer always does it"},
-      {"", "steps_per_print", kNoEffect, kReported},
-      {"", "wall_clock_breakdown", kNoEffect, kReported},
-      {"", "memory_breakdown", kNoEffect, kReported},
-      {"", "dump_state", kNoEffect, kReported},
-      {"", "log_level", kNoEffect, kReported},
-      {"", "prescale_gradients", kNoEffect,
-       "changes only the order of scaling and summing gradients"},
-      {"", "gradient_predivide_factor", kNoEffect,
-       "changes only the order of scaling and summing gradients"},
-      {"", "gradient_allreduce_op"},
-      {"", "communication_data_type", kNoEffect,
-       "is left to the trainer: gradients are summed in fp32"},
-      {"", "seq_parallel_communication_data_type", kNoEffect,
-       "belongs to DeepSpeed's sequence parallelism"},
-      {"", "sparse_gradients", kNoEffect,
-       "chooses another form of the same numbers; gradients are dense"},
-      {"", "disable_allgather", kNoEffect, "does nothing in DeepSpeed either"},
-      {"", "dataloader_drop_last", kNoEffect,
-       "is about a script's loader; every global batch here is full"},
-      {"", "zero_allow_untested_optimizer", kNoEffect,
-       "lifts a check of DeepSpeed's that is not made here"},
-      {"", "zero_force_ds_cpu_optimizer", kNoEffect,
-       "chooses between two implementations of the same optimizer"},
-      {"", "vocabulary_size", kNoEffect,
-       "only warns in DeepSpeed; the model's config.json is read instead"},
-      {"", "graph_harvesting", kNoEffect, "is a switch for CUDA graphs"},
-      {"", "legacy_fusion", kNoEffect,
-       "chooses between two implementations of the same optimizer"},
-      {"", "activation_checkpointing", kNoEffect,
-       "acts only on models that call DeepSpeed's checkpoint function"},
-      {"", "checkpoint", kNoEffect,
-       "is about DeepSpeed's own files; a checkpoint here resumes at any "
-       "layout"},
-      {"", "tensorboard", kNoEffect, kMonitor},
-      {"", "csv_monitor", kNoEffect, kMonitor},
-      {"", "wandb", kNoEffect, kMonitor},
-      {"", "comet", kNoEffect, kMonitor},
-      {"", "comms_logger", kNoEffect, kReported},
-      {"", "flops_profiler", kNoEffect,
-       "is a profiler of DeepSpeed's; `autotp plan` prints the FLOPs"},
-      {"", "timers", kNoEffect, kReported},
-      {"", "compile", kNoEffect,
-       "is torch.compile's; a program here is fixed before it runs"},
-      {"", "aio", kNoEffect, "tunes offloading to disk, which is not done"},
-      {"", "nebula", kNoEffect, "is a storage service of DeepSpeed's"},
-      {"", "autotuning", kRefusedIfEnabled, kNotHere},
-      {"", "elasticity", kRefusedIfEnabled, kNotHere},
-      {"", "data_efficiency", kRefusedIfEnabled, kNotHere},
-      {"", "curriculum_learning", kRefusedIfEnabled, kNotHere},
-      {"", "progressive_layer_drop", kRefusedIfEnabled, kNotHere},
-      {"", "eigenvalue", kRefusedIfEnabled, kNotHere},
-      {"", "quantize_training", kRefusedIfEnabled, kNotHere},
-      {"", "compression_training", kRefused, kNotHere},
-      {"", "sparse_attention", kRefused, kNotHere},
-      {"", "pipeline", kRefused, kNotHere},
-      {"", "hybrid_engine", kRefusedIfEnabled, kNotHere},
-      {"", "expert_parallel", kRefusedIfEnabled, kNotHere},
-      {"", "seed", kRefused,
-       "is no key of DeepSpeed's: give the seed to the job (`--seed`)"},
-
-      {"bf16", "enabled"},
-      {"bf16", "immediate_grad_update", kNoEffect,
-       "changes only when gradients are added up"},
-      {"bf16", "check_grad_overflow", kNoEffect,
-       "skips steps in silence; a loss that is not finite ends the job here"},
-      {"bf16", "bf16_master_weights_and_grads", kRefusedIfEnabled,
-       kOtherMaster},
-      {"bf16", "bf16_optimizer_states", kRefusedIfEnabled, kOtherMaster},
-      {"bf16", "auto_cast", kNoEffect,
-       "casts a script's inputs; the inputs here are token ids"},
-
-      {"data_types", "grad_accum_dtype"},
-      {"data_types", "param_dtype", kNoEffect,
-       "follows from the bf16 section; master weights are fp32"},
-      {"data_types", "buffer_dtype", kNoEffect,
-       "is fixed: rotary tables are fp32"},
-
-      {"optimizer", "type"},
-      {"optimizer", "params"},
-      {"optimizer", "legacy_fusion", kNoEffect,
-       "chooses between two implementations of the same optimizer"},
-      {"optimizer.params", "lr"},
-      {"optimizer.params", "betas"},
-      {"optimizer.params", "eps"},
-      {"optimizer.params", "weight_decay"},
-      {"optimizer.params", "bias_correction"},
-      {"optimizer.params", "adam_w_mode"},
-      {"optimizer.params", "torch_adam"},
-      {"optimizer.params", "amsgrad", kRefusedIfEnabled,
-       "is not supported, nor by DeepSpeed's fused Adam; leave it false"},
-      {"optimizer.params", "max_grad_norm", kRefused,
-       "is not a parameter of Adam: use the top-level gradient_clipping"},
-      {"optimizer.params", "set_grad_none", kNoEffect,
-       "is about a script's tensors; gradients live in one flat buffer"},
-      {"optimizer.params", "fused", kNoEffect,
-       "chooses between two implementations of the same optimizer"},
-      {"optimizer.params", "foreach", kNoEffect,
-       "chooses between two implementations of the same optimizer"},
-      {"optimizer.params", "fp32_optimizer_states", kNoEffect,
-       "is always so: optimizer states are fp32"},
-
-      {"scheduler", "type"},
-      {"scheduler", "params"},
-      {"scheduler.params.WarmupLR", "warmup_min_lr"},
-      {"scheduler.params.WarmupLR", "warmup_max_lr"},
-      {"scheduler.params.WarmupLR", "warmup_num_steps"},
-      {"scheduler.params.WarmupLR", "warmup_type"},
-      {"scheduler.params.WarmupLR", "last_batch_iteration", kNoEffect,
-       kRestored},
-      {"scheduler.params.WarmupDecayLR", "warmup_min_lr"},
-      {"scheduler.params.WarmupDecayLR", "warmup_max_lr"},
-      {"scheduler.params.WarmupDecayLR", "warmup_num_steps"},
-      {"scheduler.params.WarmupDecayLR", "warmup_type"},
-      {"scheduler.params.WarmupDecayLR", "total_num_steps"},
-      {"scheduler.params.WarmupDecayLR", "last_batch_iteration", kNoEffect,
-       kRestored},
-      {"scheduler.params.WarmupCosineLR", "warmup_min_ratio"},
-      {"scheduler.params.WarmupCosineLR", "cos_min_ratio"},
-      {"scheduler.params.WarmupCosineLR", "warmup_num_steps"},
-      {"scheduler.params.WarmupCosineLR", "warmup_type"},
-      {"scheduler.params.WarmupCosineLR", "total_num_steps"},
-      {"scheduler.params.WarmupCosineLR", "last_batch_iteration", kNoEffect,
-       kRestored},
-
-      {"zero_optimization", "stage"},
-      {"zero_optimization", "reduce_bucket_size"},
-      {"zero_optimization", "allgather_bucket_size"},
-      {"zero_optimization", "contiguous_gradients", kNoEffect,
-       "is always so: gradients live in one flat buffer"},
-      {"zero_optimization", "reduce_scatter", kNoEffect, kOneReduceScatter},
-      {"zero_optimization", "use_multi_rank_bucket_allreduce", kNoEffect,
-       kOneReduceScatter},
-      {"zero_optimization", "allgather_partitions", kNoEffect,
-       "does nothing in DeepSpeed either"},
-      {"zero_optimization", "overlap_comm", kNoEffect,
-       "changes only when gradients are sent, never the numbers"},
-      {"zero_optimization", "load_from_fp32_weights", kNoEffect,
-       "is always so: checkpoints hold fp32 weights"},
-      {"zero_optimization", "elastic_checkpoint", kNoEffect,
-       "is always so: a checkpoint here resumes at any layout"},
-      {"zero_optimization", "round_robin_gradients", kNoEffect,
-       "spreads copies that are not made here"},
-      {"zero_optimization", "ignore_unused_parameters", kNoEffect,
-       "guards against a script's models; programs use every parameter"},
-      {"zero_optimization", "legacy_stage1", kRefusedIfEnabled,
-       "is gone, in DeepSpeed too; leave it false"},
-      {"zero_optimization", "sub_group_size", kNoEffect, kStageThree},
-      {"zero_optimization", "offload_optimizer", kRefusedIfEnabled, kNoOffload},
-      {"zero_optimization", "offload_param", kRefusedIfEnabled, kNoOffload},
-      {"zero_optimization", "cpu_offload", kRefusedIfEnabled, kNoOffload},
-      {"zero_optimization", "cpu_offload_param", kRefusedIfEnabled, kNoOffload},
-      {"zero_optimization", "cpu_offload_use_pin_memory", kNoEffect,
-       "belongs to offloading, which is not done"},
-      {"zero_optimization", "zero_quantized_weights", kRefusedIfEnabled,
-       kStageThree},
-      {"zero_optimization", "zero_quantized_gradients", kRefusedIfEnabled,
-       kStageThree},
-      {"zero_optimization", "zero_quantized_nontrainable_weights",
-       kRefusedIfEnabled, kStageThree},
-      {"zero_optimization", "zero_hpz_partition_size", kNoEffect, kStageThree},
-      {"zero_optimization", "mics_shard_size", kNoEffect, kStageThree},
-      {"zero_optimization", "mics_hierarchical_params_gather", kNoEffect,
-       kStageThree},
-      {"zero_optimization", "stage3_prefetch_bucket_size", kNoEffect,
-       kStageThree},
-      {"zero_optimization", "stage3_param_persistence_threshold", kNoEffect,
-       kStageThree},
-      {"zero_optimization", "stage3_model_persistence_threshold", kNoEffect,
-       kStageThree},
-      {"zero_optimization", "stage3_max_live_parameters", kNoEffect,
-       kStageThree},
-      {"zero_optimization", "stage3_max_reuse_distance", kNoEffect,
-       kStageThree},
-      {"zero_optimization", "stage3_gather_16bit_weights_on_model_save",
-       kNoEffect, kStageThree},
-      {"zero_optimization", "stage3_gather_fp16_weights_on_model_save",
-       kNoEffect, kStageThree},
-      {"zero_optimization", "stage3_module_granularity_threshold", kNoEffect,
-       kStageThree},
-      {"zero_optimization", "stage3_use_all_reduce_for_fetch_params", kNoEffect,
-       kStageThree},
-      {"zero_optimization", "stage3_allgather_sequential", kNoEffect,
-       kStageThree},
-      {"zero_optimization", "save_muon_momentum_buffer_in_memory", kNoEffect,
-       "belongs to the Muon optimizer"},
-      {"zero_optimization", "leaf_module", kNoEffect, kStageThree},
-      {"zero_optimization", "log_trace_cache_warnings", kNoEffect, kStageThree},
-      {"zero_optimization", "enable_sanity_checks", kNoEffect, kStageThree},
-      {"zero_optimization", "memory_efficient_linear", kNoEffect, kStageThree},
-      {"zero_optimization", "override_module_apply", kNoEffect, kStageThree},
-
-      {"tensor_parallel", "autotp_size"},
-      {"tensor_parallel", "preset_model"},
-      {"tensor_parallel", "partition_config"},
-      {"tensor_parallel", "tp"},
-      {"tensor_parallel", "tensor_parallel"},
-      {"tensor_parallel", "vocab_parallel_lm_head"},
-      {"tensor_parallel", "vocab_parallel_ce_backend", kNoEffect,
-       "chooses between two implementations of the same loss"},
-      {"tensor_parallel", "tp_overlap_comm", kNoEffect,
-       "changes only when activations are sent, never the numbers"},
-      {"tensor_parallel", "dtype", kNoEffect,
-       "does nothing in training; use the bf16 section"},
-      {"tensor_parallel", "injection_policy_tuple", kRefused,
-       "is overwritten by DeepSpeed as well: write partition_config"},
-      {"tensor_parallel", "keep_module_on_host", kNoEffect,
-       "is about a script's module; each rank reads only its slices"},
-      {"tensor_parallel", "replace_with_kernel_inject", kNoEffect,
-       "belongs to DeepSpeed's inference"},
-      {"tensor_parallel", "kernel_inject", kNoEffect,
-       "belongs to DeepSpeed's inference"},
-      {"tensor_parallel.tp", "tp_size"},
-      {"tensor_parallel.tp", "tp_grain_size", kNoEffect,
-       "rounds uneven shards; cuts here follow whole heads, columns and rows"},
-      {"tensor_parallel.tp", "mpu", kRefusedIfEnabled,
-       "is a Python object of a script; take it out"},
-      {"tensor_parallel.tp", "tp_group", kRefusedIfEnabled,
-       "is a Python object of a script; take it out"},
-      {"tensor_parallel.partition_config", "layer_specs"},
-      {"tensor_parallel.partition_config", "use_default_specs"},
-      {"tensor_parallel.partition_config", "strict_mode"},
-      {"tensor_parallel.partition_config", "tp_size", kNoEffect,
-       "is overwritten by autotp_size"},
-      {"tensor_parallel.partition_config", "embedding_partition_dim", kNoEffect,
-       "is never read by DeepSpeed either"},
-      {"tensor_parallel.partition_config", "lm_head_patterns", kNoEffect,
-       "is never read by DeepSpeed either"},
-      {"tensor_parallel.partition_config.layer_specs", "patterns"},
-      {"tensor_parallel.partition_config.layer_specs", "partition_type"},
-      {"tensor_parallel.partition_config.layer_specs", "gather_output"},
-      {"tensor_parallel.partition_config.layer_specs", "grad_allreduce"},
-      {"tensor_parallel.partition_config.layer_specs", "shape"},
-      {"tensor_parallel.partition_config.layer_specs", "partition_dim"},
-      {"tensor_parallel.partition_config.layer_specs", "model_types"},
-  };
+  static const std::vector<KeyEntry>* const table = [] {
+    auto* all = new std::vector<KeyEntry>();
+    for (const absl::Span<const KeyEntry> part :
+         {CoreKeys(), PrecisionKeys(), OptimizerKeys(), OptimizerParamKeys(),
+          SchedulerKeys(), ZeroKeys(), TensorParallelKeys(), CheckpointKeys(),
+          MonitorKeys(), EngineKeys(), DataKeys(), CompressionKeys()}) {
+      all->insert(all->end(), part.begin(), part.end());
+    }
+    return all;
+  }();
   return *table;
+}
+
+const KeyEntry* FindKey(absl::string_view section, absl::string_view key) {
+  for (const KeyEntry& entry : KeyTable()) {
+    if (entry.key == key && entry.section == section) return &entry;
+  }
+  return nullptr;
+}
+
+const KeyEntry* FindTypeValue(absl::string_view section,
+                              absl::string_view value) {
+  for (const KeyEntry& entry : KeyTable()) {
+    if (entry.section == section && absl::EqualsIgnoreCase(entry.key, value)) {
+      return &entry;
+    }
+  }
+  return nullptr;
+}
+
+std::vector<absl::string_view> KeysOf(absl::string_view section) {
+  std::vector<absl::string_view> keys;
+  for (const KeyEntry& entry : KeyTable()) {
+    if (entry.section == section) keys.push_back(entry.key);
+  }
+  return keys;
+}
+
+absl::string_view Nearest(absl::string_view name,
+                          const std::vector<absl::string_view>& candidates) {
+  const std::string wanted = absl::AsciiStrToLower(name.substr(0, 80));
+  absl::string_view best;
+  size_t best_distance = 1 + std::max<size_t>(2, wanted.size() / 3);
+  for (absl::string_view candidate : candidates) {
+    const size_t distance =
+        EditDistance(wanted, absl::AsciiStrToLower(candidate));
+    if (distance < best_distance) {
+      best = candidate;
+      best_distance = distance;
+    }
+  }
+  return best;
 }
 
 }  // namespace autotp::config

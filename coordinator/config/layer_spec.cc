@@ -103,9 +103,10 @@ LayerSpec ReadLayerSpec(const JsonDocument& document, const JsonNode& node,
   spec.place = document.PlaceOf(node);
   const SectionReader reader(document, &node, diagnostics);
   if (!reader.present()) return spec;
-  const int errors = diagnostics->errors();
   spec.patterns = ReadTexts(reader, "patterns");
-  if (spec.patterns.empty() && diagnostics->errors() == errors) {
+  const JsonNode* patterns = reader.Find("patterns");
+  if (patterns == nullptr ||
+      (patterns->is_array() && patterns->elements.empty())) {
     diagnostics->Error(spec.place, "SPEC_WITHOUT_PATTERNS",
                        "a layer spec without patterns matches nothing",
                        "add \"patterns\": [\".*q_proj\\\\.weight$\"]");

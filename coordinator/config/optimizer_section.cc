@@ -1,7 +1,6 @@
 // optimizer_section.cc -- `optimizer`: Adam and AdamW.
-#include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
-#include "coordinator/config/key_table.h"
+#include "coordinator/config/key_check.h"
 #include "coordinator/config/section_reader.h"
 #include "coordinator/config/sections.h"
 
@@ -92,26 +91,12 @@ v1::OptimizerConfig ReadOptimizer(const JsonDocument& document,
                       "add an \"optimizer\" section to choose another");
     return optimizer;
   }
-  const std::string type = section.Text("type").value_or("");
-  const std::string name = absl::AsciiStrToLower(type);
-  if (name != "adam" && name != "adamw") {
-    diagnostics->Error(
-        section.PlaceOf("type"), "OPTIMIZER_NOT_SUPPORTED",
-        type.empty() ? "optimizer has no type; Adam and AdamW are supported"
-                     : absl::StrCat("optimizer \"", type,
-                                    "\" is not supported yet; Adam and AdamW "
-                                    "are"),
-        "write \"type\": \"AdamW\"");
-    return optimizer;
-  }
+  const KeyEntry* type =
+      ReadType(section, "optimizer", "OPTIMIZER_NOT_SUPPORTED");
+  if (type == nullptr) return optimizer;
   const SectionReader params(
       document, document.root().Find("optimizer")->Find("params"), diagnostics);
-  if (params.present()) {
-    CheckSectionKeys(document, "optimizer.params",
-                     *document.root().Find("optimizer")->Find("params"),
-                     diagnostics);
-  }
-  ReadParams(params, name == "adamw", &optimizer);
+  ReadParams(params, type->key == "AdamW", &optimizer);
   return optimizer;
 }
 

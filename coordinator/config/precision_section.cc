@@ -1,5 +1,4 @@
 // precision_section.cc -- `bf16` (or `bfloat16`) and `data_types`.
-#include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "coordinator/config/section_reader.h"
 #include "coordinator/config/sections.h"
@@ -7,28 +6,24 @@
 namespace autotp::config {
 namespace {
 
+constexpr absl::string_view kDataTypeNames =
+    "fp32|float32|float|fp16|float16|half|bf16|bfloat16";
+
 void ReadAccumulationType(const JsonDocument& document,
                           Diagnostics* diagnostics) {
   const SectionReader section(document, document.root().Find("data_types"),
                               diagnostics);
-  const std::optional<std::string> type = section.Text("grad_accum_dtype");
-  if (!type.has_value()) return;
-  const std::string name = absl::AsciiStrToLower(*type);
-  if (name == "fp32" || name == "float32" || name == "float") return;
-  const SourcePlace place = section.PlaceOf("grad_accum_dtype");
-  if (name == "bf16" || name == "bfloat16" || name == "fp16" ||
-      name == "float16" || name == "half") {
-    diagnostics->Warning(place, "KEY_WITHOUT_EFFECT",
-                         absl::StrCat("grad_accum_dtype ", *type,
-                                      " has no effect here: gradients are "
-                                      "added up in fp32"),
-                         "write \"fp32\"");
-  } else {
-    diagnostics->Error(place, "UNKNOWN_VALUE",
-                       absl::StrCat("grad_accum_dtype is \"", *type,
-                                    "\"; \"fp32\" is allowed"),
-                       "write \"fp32\"");
+  const std::optional<std::string> type =
+      section.Choice("grad_accum_dtype", kDataTypeNames);
+  if (!type.has_value() || *type == "fp32" || *type == "float32" ||
+      *type == "float") {
+    return;
   }
+  diagnostics->Warning(
+      section.PlaceOf("grad_accum_dtype"), "KEY_WITHOUT_EFFECT",
+      absl::StrCat("grad_accum_dtype ", *type,
+                   " has no effect here: gradients are added up in fp32"),
+      "write \"fp32\"");
 }
 
 }  // namespace

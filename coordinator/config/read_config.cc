@@ -3,11 +3,13 @@
 #include <algorithm>
 #include <utility>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "coordinator/config/batch_triangle.h"
+#include "coordinator/config/combination_checks.h"
 #include "coordinator/config/effective_config.h"
 #include "coordinator/config/json_document.h"
-#include "coordinator/config/key_table.h"
+#include "coordinator/config/key_check.h"
 #include "coordinator/config/section_reader.h"
 #include "coordinator/config/sections.h"
 
@@ -52,7 +54,7 @@ int64_t DataParallelSize(const TensorParallelRequest& request,
 
 void CheckAllReduceOp(const SectionReader& top) {
   const std::optional<std::string> op = top.Text("gradient_allreduce_op");
-  if (!op.has_value() || *op == "mean") return;
+  if (!op.has_value() || !absl::EqualsIgnoreCase(*op, "sum")) return;
   top.diagnostics()->Error(
       top.PlaceOf("gradient_allreduce_op"), "UNKNOWN_VALUE",
       absl::StrCat("gradient_allreduce_op is \"", *op,
@@ -63,7 +65,7 @@ void CheckAllReduceOp(const SectionReader& top) {
 }  // namespace
 
 ConfigResult ReadConfig(std::string text, const std::string& file_name,
-                        int64_t world_size, Diagnostics* diagnostics) {
+                        const JobFacts& job, Diagnostics* diagnostics) {
   ConfigResult result;
   const int errors = diagnostics->errors();
   const std::optional<JsonDocument> document =
@@ -81,11 +83,13 @@ ConfigResult ReadConfig(std::string text, const std::string& file_name,
   const SectionReader top(*document, &document->root(), diagnostics);
   result.tensor_parallel = ReadTensorParallel(*document, diagnostics);
   result.data_parallel_size =
-      DataParallelSize(result.tensor_parallel, world_size, diagnostics);
-  const BatchNumbers batch =
-      ReadBatch(*document, result.data_parallel_size, diagnostics);
-  const ZeroSettings zero = ReadZero(*document, diagnostics);
+      DataParallelSize(result.tensor_parallel, job.world_size, diagnostics);
+  const BatchNumbers batch = ReadBatch(
+      *document, {job.world_size, result.data_parallel_size}, diagnostics);
+  const ZeroSettings zero =
+      ReadZero(*document, result.tensor_parallel.size, diagnostics);
   CheckAllReduceOp(top);
+  CheckCombinations(*document, zero.stage, diagnostics);
 
   v1::TrainingConfig training;
   training.set_train_batch_size(batch.train);
@@ -99,9 +103,13 @@ ConfigResult ReadConfig(std::string text, const std::string& file_name,
       top.Number("gradient_clipping", 0).value_or(1.0));
   *training.mutable_optimizer() = ReadOptimizer(*document, diagnostics);
   *training.mutable_schedule() = ReadSchedule(
-      *document, training.optimizer().learning_rate(), diagnostics);
+      *document, {training.optimizer().learning_rate(), job.max_steps},
+      diagnostics);
   if (diagnostics->errors() > errors) return result;
-  result.effective_json = EffectiveConfigJson(training, result.tensor_parallel);
+  result.effective_json = EffectiveConfigJson(
+      {training, result.tensor_parallel,
+       top.Boolean("zero_allow_untested_optimizer").value_or(false)});
+  result.effective_values = EffectiveValues(*document, result.effective_json);
   result.training = std::move(training);
   return result;
 }

@@ -9,7 +9,9 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <vector>
 
+#include "autotp/v1/job_service.pb.h"
 #include "autotp/v1/training.pb.h"
 #include "coordinator/config/diagnostics.h"
 #include "coordinator/config/tensor_parallel_request.h"
@@ -25,11 +27,18 @@ struct ConfigResult {
   // A DeepSpeed JSON with every default filled in, that reads as the same
   // configuration; empty if there were errors.
   std::string effective_json;
+  std::vector<v1::ConfigValue> effective_values;  // with their origins
 };
 
-// `file_name`: for diagnostics. `world_size`: ranks of the job.
+// What a config may take from the rest of the job.
+struct JobFacts {
+  int64_t world_size = 1;  // ranks
+  int64_t max_steps = 0;   // 0: not known, as in a dry run
+};
+
+// `file_name`: for diagnostics.
 ConfigResult ReadConfig(std::string text, const std::string& file_name,
-                        int64_t world_size, Diagnostics* diagnostics);
+                        const JobFacts& job, Diagnostics* diagnostics);
 
 }  // namespace autotp::config
 

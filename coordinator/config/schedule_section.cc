@@ -4,7 +4,7 @@
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
-#include "coordinator/config/key_table.h"
+#include "coordinator/config/key_check.h"
 #include "coordinator/config/section_reader.h"
 #include "coordinator/config/sections.h"
 
@@ -23,43 +23,69 @@ constexpr std::array<Scheduler, 3> kSchedulers = {{
 }};
 
 v1::ScheduleConfig::Ramp ReadRamp(const SectionReader& params) {
-  const std::string type = params.Text("warmup_type").value_or("log");
+  const std::optional<std::string> type =
+      params.Choice("warmup_type", "log|linear");
   if (type == "linear") return v1::ScheduleConfig::RAMP_LINEAR;
-  if (type != "log") {
-    params.diagnostics()->Error(
-        params.PlaceOf("warmup_type"), "UNKNOWN_VALUE",
-        absl::StrCat("warmup_type is \"", type,
-                     "\"; \"log\" and \"linear\" are allowed"),
-        "write \"warmup_type\": \"linear\"");
-  }
   return v1::ScheduleConfig::RAMP_LOG;
 }
 
-void ReadTotalSteps(const SectionReader& params, absl::string_view name,
-                    v1::ScheduleConfig* schedule) {
-  const int errors = params.diagnostics()->errors();
-  const std::optional<int64_t> total = params.Integer("total_num_steps", 1);
-  if (total.has_value()) {
-    schedule->set_total_steps(*total);
-    if (*total < schedule->warmup_steps()) {
-      params.diagnostics()->Warning(params.PlaceOf("total_num_steps"),
-                                    "SCHEDULE_ENDS_IN_WARMUP",
-                                    absl::StrCat("total_num_steps ", *total,
-                                                 " is below warmup_num_steps ",
-                                                 schedule->warmup_steps()));
+// 0 after reporting that there is none.
+int64_t TotalSteps(const SectionReader& params, absl::string_view name,
+                   int64_t max_steps) {
+  Diagnostics* diagnostics = params.diagnostics();
+  const int errors = diagnostics->errors();
+  if (params.IsAuto("total_num_steps")) {
+    if (max_steps > 0) {
+      params.NoteAuto("total_num_steps", absl::StrCat(max_steps),
+                      "the job's max_steps");
+    } else {
+      diagnostics->Error(params.PlaceOf("total_num_steps"),
+                         "AUTO_NOT_DERIVABLE",
+                         "total_num_steps is \"auto\", which is the job's "
+                         "max_steps, and that is not given",
+                         "give --max-steps, or write the number");
     }
-  } else if (params.diagnostics()->errors() == errors) {
-    params.diagnostics()->Error(
-        params.Place(), "MISSING_KEY",
-        absl::StrCat(name, " needs total_num_steps"),
-        "add \"total_num_steps\": the job's number of optimizer steps");
+    return max_steps;
   }
+  const std::optional<int64_t> total = params.Integer("total_num_steps", 1);
+  if (!total.has_value() && diagnostics->errors() == errors &&
+      !params.Find("total_num_steps")) {
+    diagnostics->Error(params.Place(), "MISSING_KEY",
+                       absl::StrCat(name, " needs total_num_steps"),
+                       "add \"total_num_steps\": the job's number of "
+                       "optimizer steps");
+  }
+  return total.value_or(0);
+}
+
+void ReadTotalSteps(const SectionReader& params, absl::string_view name,
+                    int64_t max_steps, v1::ScheduleConfig* schedule) {
+  const int64_t total = TotalSteps(params, name, max_steps);
+  schedule->set_total_steps(total);
+  if (total == 0 || total >= schedule->warmup_steps()) return;
+  params.diagnostics()->Warning(
+      params.PlaceOf("total_num_steps"), "SCHEDULE_ENDS_IN_WARMUP",
+      absl::StrCat("total_num_steps ", total, " is below warmup_num_steps ",
+                   schedule->warmup_steps()));
+}
+
+// Nothing said: the optimizer's rate for WarmupLR, DeepSpeed's constant for
+// WarmupDecayLR.
+double LargestRate(const SectionReader& params, bool decays,
+                   double learning_rate) {
+  if (params.IsAuto("warmup_max_lr")) {
+    params.NoteAuto("warmup_max_lr", absl::StrCat(learning_rate),
+                    "the optimizer's lr");
+    return learning_rate;
+  }
+  return params.Number("warmup_max_lr", 0)
+      .value_or(decays ? 0.001 : learning_rate);
 }
 
 }  // namespace
 
 v1::ScheduleConfig ReadSchedule(const JsonDocument& document,
-                                double learning_rate,
+                                const ScheduleFacts& facts,
                                 Diagnostics* diagnostics) {
   v1::ScheduleConfig schedule;
   schedule.set_kind(v1::ScheduleConfig::KIND_CONSTANT);
@@ -68,31 +94,14 @@ v1::ScheduleConfig ReadSchedule(const JsonDocument& document,
   const SectionReader section(document, node, diagnostics);
   if (!section.present()) return schedule;
 
-  const std::string type = section.Text("type").value_or("");
+  const KeyEntry* type =
+      ReadType(section, "scheduler", "SCHEDULER_NOT_SUPPORTED");
+  if (type == nullptr) return schedule;
   const auto found = std::find_if(
       kSchedulers.begin(), kSchedulers.end(),
-      [&type](const Scheduler& known) { return known.name == type; });
-  if (found == kSchedulers.end()) {
-    std::vector<absl::string_view> names;
-    for (const Scheduler& known : kSchedulers) names.push_back(known.name);
-    const absl::string_view near = Nearest(type, names);
-    diagnostics->Error(
-        section.PlaceOf("type"), "SCHEDULER_NOT_SUPPORTED",
-        absl::StrCat(type.empty() ? "scheduler has no type"
-                                  : absl::StrCat("scheduler \"", type,
-                                                 "\" is not supported"),
-                     "; WarmupLR, WarmupDecayLR and WarmupCosineLR are"),
-        absl::StrCat("write \"type\": \"", near.empty() ? "WarmupLR" : near,
-                     "\""));
-    return schedule;
-  }
+      [type](const Scheduler& known) { return known.name == type->key; });
   schedule.set_kind(found->kind);
-  const JsonNode* params_node = node->Find("params");
-  const SectionReader params(document, params_node, diagnostics);
-  if (params.present()) {
-    CheckSectionKeys(document, absl::StrCat("scheduler.params.", found->name),
-                     *params_node, diagnostics);
-  }
+  const SectionReader params(document, node->Find("params"), diagnostics);
   schedule.set_warmup_steps(
       params.Integer("warmup_num_steps", 1).value_or(1000));
   schedule.set_ramp(ReadRamp(params));
@@ -104,11 +113,10 @@ v1::ScheduleConfig ReadSchedule(const JsonDocument& document,
   } else {
     const bool decays = found->kind == v1::ScheduleConfig::KIND_WARMUP_DECAY;
     schedule.set_minimum(params.Number("warmup_min_lr", 0).value_or(0));
-    schedule.set_maximum(params.Number("warmup_max_lr", 0)
-                             .value_or(decays ? 0.001 : learning_rate));
+    schedule.set_maximum(LargestRate(params, decays, facts.learning_rate));
   }
   if (found->kind != v1::ScheduleConfig::KIND_WARMUP) {
-    ReadTotalSteps(params, found->name, &schedule);
+    ReadTotalSteps(params, found->name, facts.max_steps, &schedule);
   }
   return schedule;
 }

@@ -1,9 +1,16 @@
 #include "coordinator/config/section_reader.h"
 
 #include <cmath>
+#include <utility>
+#include <vector>
 
+#include "absl/strings/ascii.h"
+#include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "absl/strings/str_split.h"
+#include "coordinator/config/key_table.h"
 
 namespace autotp::config {
 namespace {
@@ -35,14 +42,7 @@ const JsonNode* SectionReader::Find(absl::string_view key) const {
   if (section_ == nullptr) return nullptr;
   const JsonNode* node = section_->Find(key);
   if (node == nullptr || node->kind == JsonNode::Kind::kNull) return nullptr;
-  if (node->is_string() && node->text == "auto") {
-    diagnostics_->Note(document_.PlaceOf(*node), "AUTO_IS_DEFAULT",
-                       absl::StrCat(key,
-                                    " is \"auto\", which Hugging Face's "
-                                    "trainer fills in; here it is the default"),
-                       "write the value that you mean");
-    return nullptr;
-  }
+  if (node->is_string() && node->text == "auto") return nullptr;
   return node;
 }
 
@@ -125,6 +125,38 @@ std::optional<std::string> SectionReader::Text(absl::string_view key) const {
   return node->text;
 }
 
+std::optional<std::string> SectionReader::Choice(
+    absl::string_view key, absl::string_view choices) const {
+  const std::optional<std::string> text = Text(key);
+  if (!text.has_value()) return std::nullopt;
+  std::string lower = absl::AsciiStrToLower(*text);
+  const std::vector<absl::string_view> all = absl::StrSplit(choices, '|');
+  for (const absl::string_view choice : all) {
+    if (absl::EqualsIgnoreCase(choice, lower)) return lower;
+  }
+  const SourcePlace place = PlaceOf(key);
+  if (diagnostics_->Has(place, "UNKNOWN_VALUE")) return std::nullopt;
+  const absl::string_view near = Nearest(lower, all);
+  diagnostics_->Error(
+      place, "UNKNOWN_VALUE",
+      absl::StrCat(key, " is ", document_.Written(*Find(key)), "; ",
+                   absl::StrJoin(all, ", "), " are allowed"),
+      absl::StrCat("write \"", near.empty() ? all.front() : near, "\""));
+  return std::nullopt;
+}
+
+bool SectionReader::IsAuto(absl::string_view key) const {
+  const JsonNode* node = section_ ? section_->Find(key) : nullptr;
+  return node != nullptr && node->is_string() && node->text == "auto";
+}
+
+void SectionReader::NoteAuto(absl::string_view key, absl::string_view value,
+                             absl::string_view why) const {
+  diagnostics_->Note(
+      PlaceOf(key), "AUTO_DERIVED",
+      absl::StrCat(key, " is \"auto\": it is ", value, " here, ", why));
+}
+
 SourcePlace SectionReader::PlaceOf(absl::string_view key) const {
   const JsonNode* node = section_ ? section_->Find(key) : nullptr;
   return node ? document_.PlaceOf(*node) : Place();
@@ -136,16 +168,23 @@ SourcePlace SectionReader::Place() const {
 
 void SectionReader::WrongType(const JsonNode& node,
                               absl::string_view wanted) const {
-  diagnostics_->Error(document_.PlaceOf(node), "WRONG_TYPE",
-                      absl::StrCat(KeyOf(node), " is ", document_.Written(node),
-                                   " (", KindName(node.kind), "); ", wanted));
+  ReportOnce(node, "WRONG_TYPE",
+             absl::StrCat(KeyOf(node), " is ", document_.Written(node), " (",
+                          KindName(node.kind), "); ", wanted));
 }
 
 void SectionReader::OutOfRange(const JsonNode& node,
                                absl::string_view wanted) const {
-  diagnostics_->Error(
-      document_.PlaceOf(node), "OUT_OF_RANGE",
+  ReportOnce(
+      node, "OUT_OF_RANGE",
       absl::StrCat(KeyOf(node), " is ", document_.Written(node), "; ", wanted));
+}
+
+void SectionReader::ReportOnce(const JsonNode& node, absl::string_view reason,
+                               std::string message) const {
+  const SourcePlace place = document_.PlaceOf(node);
+  if (diagnostics_->Has(place, reason)) return;
+  diagnostics_->Error(place, reason, std::move(message));
 }
 
 }  // namespace autotp::config

@@ -1,8 +1,9 @@
 // section_reader.h -- typed access to the values of one section.
 //
-// A value of the wrong type or out of range is reported and read as absent.
-// "auto", which Hugging Face's trainer fills in, is read as absent with a
-// note. Absent values are the caller's to fill in.
+// A value of the wrong type or out of range is reported, once, and read as
+// absent. "auto" is read as absent too: key_check.h has said what it means,
+// unless the caller derives the value (auto_values.h). Absent values are the
+// caller's to fill in.
 #ifndef AUTOTP_COORDINATOR_CONFIG_SECTION_READER_H_
 #define AUTOTP_COORDINATOR_CONFIG_SECTION_READER_H_
 
@@ -37,6 +38,16 @@ class SectionReader {
       double maximum = std::numeric_limits<double>::infinity()) const;
   std::optional<bool> Boolean(absl::string_view key) const;
   std::optional<std::string> Text(absl::string_view key) const;
+  // One of `choices`, "a|b|c", in any case; returned in lower case. Else
+  // UNKNOWN_VALUE.
+  std::optional<std::string> Choice(absl::string_view key,
+                                    absl::string_view choices) const;
+
+  // Whether the key is written as "auto".
+  bool IsAuto(absl::string_view key) const;
+  // Notes at the key, which is "auto", what it is here and why.
+  void NoteAuto(absl::string_view key, absl::string_view value,
+                absl::string_view why) const;
 
   // Where the key's value stands; where the section stands if absent.
   SourcePlace PlaceOf(absl::string_view key) const;
@@ -50,6 +61,9 @@ class SectionReader {
   Diagnostics* diagnostics() const { return diagnostics_; }
 
  private:
+  // The key check and a section's reader may find the same.
+  void ReportOnce(const JsonNode& node, absl::string_view reason,
+                  std::string message) const;
   // The number of a node that is one or is text that reads as one.
   std::optional<double> Numeric(const JsonNode& node) const;
 

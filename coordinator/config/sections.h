@@ -1,8 +1,7 @@
 // sections.h -- the readers of a DeepSpeed JSON's sections, one file each.
 //
 // Each reports what is wrong and returns values with defaults filled in, so
-// that reading goes on after an error. Keys were checked before (key_table.h),
-// but for the `params` of optimizer and scheduler, which depend on the type.
+// that reading goes on after an error. Keys were checked before (key_check.h).
 #ifndef AUTOTP_COORDINATOR_CONFIG_SECTIONS_H_
 #define AUTOTP_COORDINATOR_CONFIG_SECTIONS_H_
 
@@ -22,9 +21,15 @@ inline constexpr double kDefaultLearningRate = 1e-3;
 v1::OptimizerConfig ReadOptimizer(const JsonDocument& document,
                                   Diagnostics* diagnostics);
 
-// Without the section: constant. `learning_rate` is the optimizer's.
+// What a schedule may take from the rest of the job.
+struct ScheduleFacts {
+  double learning_rate = kDefaultLearningRate;  // the optimizer's
+  int64_t max_steps = 0;                        // 0: not known
+};
+// Without the section: constant.
 v1::ScheduleConfig ReadSchedule(const JsonDocument& document,
-                                double learning_rate, Diagnostics* diagnostics);
+                                const ScheduleFacts& facts,
+                                Diagnostics* diagnostics);
 
 // fp32 or bf16.
 v1::DataType ReadPrecision(const JsonDocument& document,
@@ -35,7 +40,8 @@ struct ZeroSettings {
   int64_t reduce_bucket_elements = 500000000;
   int64_t allgather_bucket_elements = 500000000;
 };
-ZeroSettings ReadZero(const JsonDocument& document, Diagnostics* diagnostics);
+ZeroSettings ReadZero(const JsonDocument& document,
+                      int64_t tensor_parallel_size, Diagnostics* diagnostics);
 
 TensorParallelRequest ReadTensorParallel(const JsonDocument& document,
                                          Diagnostics* diagnostics);

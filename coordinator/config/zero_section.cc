@@ -1,10 +1,12 @@
 // zero_section.cc -- `zero_optimization`: the stage and the bucket sizes.
+#include "absl/strings/str_cat.h"
 #include "coordinator/config/section_reader.h"
 #include "coordinator/config/sections.h"
 
 namespace autotp::config {
 
-ZeroSettings ReadZero(const JsonDocument& document, Diagnostics* diagnostics) {
+ZeroSettings ReadZero(const JsonDocument& document,
+                      int64_t tensor_parallel_size, Diagnostics* diagnostics) {
   ZeroSettings zero;
   const JsonNode* node = document.root().Find("zero_optimization");
   if (node != nullptr && node->kind == JsonNode::Kind::kBoolean) {
@@ -22,7 +24,11 @@ ZeroSettings ReadZero(const JsonDocument& document, Diagnostics* diagnostics) {
   if (stage == 3) {
     diagnostics->Error(
         section.PlaceOf("stage"), "ZERO_STAGE_NOT_SUPPORTED",
-        "zero_optimization.stage is 3; 0, 1 and 2 are supported",
+        tensor_parallel_size > 1
+            ? absl::StrCat("zero_optimization.stage 3 does not go with "
+                           "autotp_size ",
+                           tensor_parallel_size, "; stages 0, 1 and 2 do")
+            : "zero_optimization.stage is 3; 0, 1 and 2 are supported",
         "use stage 2, and a larger autotp_size where the weights of one rank "
         "do not fit");
   } else {

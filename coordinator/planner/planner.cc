@@ -65,12 +65,13 @@ class Planning {
       : spec_(spec), options_(options) {}
 
   PlanResult Run() {
-    config_ =
-        config::ReadConfig(spec_.config_json(),
-                           spec_.config_name().empty() ? "the DeepSpeed config"
-                                                       : spec_.config_name(),
-                           spec_.world_size(), &diagnostics_);
+    config_ = config::ReadConfig(
+        spec_.config_json(),
+        spec_.config_name().empty() ? "the DeepSpeed config"
+                                    : spec_.config_name(),
+        {spec_.world_size(), spec_.run().max_steps()}, &diagnostics_);
     result_.effective_config_json = config_.effective_json;
+    result_.effective_values = config_.effective_values;
     if (config_.training) *result_.planned.mutable_config() = *config_.training;
     if (options_.check_run_settings) {
       CheckRunSettings(

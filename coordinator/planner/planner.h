@@ -15,6 +15,7 @@
 
 #include "autotp/v1/common.pb.h"
 #include "autotp/v1/job.pb.h"
+#include "autotp/v1/job_service.pb.h"
 #include "autotp/v1/planned_job.pb.h"
 #include "autotp/v1/tune.pb.h"
 
@@ -24,6 +25,7 @@ struct PlanResult {
   bool valid = false;  // no diagnostic is an error
   std::vector<v1::Diagnostic> diagnostics;
   std::string effective_config_json;
+  std::vector<v1::ConfigValue> effective_values;  // of it, with origins
   v1::PlannedJob planned;  // complete only if valid; else as far as it got
   std::optional<v1::TuneResult> tuned;  // if asked for and valid
 };

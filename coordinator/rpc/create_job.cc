@@ -140,6 +140,9 @@ void ValidateJob(
       *response.add_diagnostics() = std::move(diagnostic);
     }
     response.set_effective_config_json(std::move(result.effective_config_json));
+    for (v1::ConfigValue& value : result.effective_values) {
+      *response.add_effective_values() = std::move(value);
+    }
     *response.mutable_config() = std::move(*result.planned.mutable_config());
     *response.mutable_plan() = std::move(*result.planned.mutable_plan());
     if (result.tuned.has_value())

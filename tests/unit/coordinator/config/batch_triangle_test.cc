@@ -67,5 +67,48 @@ TEST(BatchTriangleTest, CountsDataParallelRanksOnly) {
   EXPECT_EQ(split.result.training->accumulation_steps(), 4);
 }
 
+TEST(BatchTriangleTest, SaysWhereDeepSpeedCountsOtherwise) {
+  struct Case {
+    std::string members;
+    std::string message;
+  };
+  // 8 ranks at autotp_size 4: 2 data-parallel ranks.
+  for (const Case& c : std::vector<Case>{
+           {R"("train_micro_batch_size_per_gpu": 1)",
+            "train_batch_size is 2 = 1 x 1 x data-parallel size 2 here; "
+            "DeepSpeed, dividing by the world of 8, would count "
+            "train_batch_size 8 = 1 x 1 x 8"},
+           {R"("train_batch_size": 8, "train_micro_batch_size_per_gpu": 1)",
+            "train_batch_size is 8 = 1 x 4 x data-parallel size 2 here; "
+            "DeepSpeed, dividing by the world of 8, would count "
+            "train_batch_size 8 = 1 x 1 x 8"},
+           {R"("train_batch_size": 4, "train_micro_batch_size_per_gpu": 1)",
+            "train_batch_size is 4 = 1 x 2 x data-parallel size 2 here; "
+            "DeepSpeed, dividing by the world of 8, would refuse these "
+            "numbers"}}) {
+    const Reading reading =
+        Read(absl::StrCat("{", c.members,
+                          ", \"tensor_parallel\": {\"autotp_size\": 4}}"),
+             8);
+    EXPECT_EQ(First(reading.diagnostics, "BATCH_COUNTED_OTHERWISE").message(),
+              c.message);
+  }
+  EXPECT_EQ(First(Read("{\"train_batch_size\": 8}", 8).diagnostics,
+                  "BATCH_COUNTED_OTHERWISE")
+                .message(),
+            "");
+}
+
+TEST(BatchTriangleTest, AProductOfTheWorldIsExplained) {
+  const Reading reading = Read(
+      R"({"train_batch_size": 8, "train_micro_batch_size_per_gpu": 1,
+          "gradient_accumulation_steps": 1,
+          "tensor_parallel": {"autotp_size": 4}})",
+      8);
+  EXPECT_THAT(First(reading.diagnostics, "BATCH_SIZE_MISMATCH").message(),
+              HasSubstr("DeepSpeed takes it, since it divides by the world of "
+                        "8"));
+}
+
 }  // namespace
 }  // namespace autotp::config

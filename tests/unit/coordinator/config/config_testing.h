@@ -18,7 +18,7 @@ struct Reading {
 inline Reading Read(const std::string& text, int64_t world_size = 1) {
   Reading reading;
   reading.result =
-      ReadConfig(text, "ds.json", world_size, &reading.diagnostics);
+      ReadConfig(text, "ds.json", {world_size}, &reading.diagnostics);
   return reading;
 }
 

