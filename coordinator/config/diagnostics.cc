@@ -62,14 +62,29 @@ bool Diagnostics::Has(const SourcePlace& place,
   });
 }
 
+bool Diagnostics::HasRoom() {
+  if (all_.size() < kMostDiagnostics) return true;
+  if (all_.size() == kMostDiagnostics) {
+    v1::Diagnostic& last = all_.emplace_back(all_.back());
+    last.set_reason("TOO_MANY_FINDINGS");
+    last.set_severity(v1::Diagnostic::SEVERITY_ERROR);
+    last.set_message("there are more findings than are shown");
+    last.set_suggestion("correct these first");
+    ++errors_;
+  }
+  return false;
+}
+
 void Diagnostics::Add(v1::Diagnostic diagnostic) {
   if (diagnostic.severity() == v1::Diagnostic::SEVERITY_ERROR) ++errors_;
+  if (!HasRoom()) return;
   all_.push_back(std::move(diagnostic));
 }
 
 void Diagnostics::Add(v1::Diagnostic::Severity severity,
                       const SourcePlace& place, absl::string_view reason,
                       std::string message, std::string suggestion) {
+  if (!HasRoom()) return;
   v1::Diagnostic& diagnostic = all_.emplace_back();
   diagnostic.set_severity(severity);
   diagnostic.set_reason(std::string(reason));

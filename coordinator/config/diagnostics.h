@@ -3,7 +3,9 @@
 // Flow: readers of config, model and rules report here -> planner/ hands all
 // of them to the user at once. Nothing stops at the first finding.
 //
-// Reason codes are UPPER_SNAKE and never change their meaning.
+// Reason codes are UPPER_SNAKE and never change their meaning. After
+// kMostDiagnostics of them one says that there are more, and those are counted
+// only.
 // Threading: one owner, no locks.
 #ifndef AUTOTP_COORDINATOR_CONFIG_DIAGNOSTICS_H_
 #define AUTOTP_COORDINATOR_CONFIG_DIAGNOSTICS_H_
@@ -26,6 +28,8 @@ struct SourcePlace {
 
 class Diagnostics {
  public:
+  static constexpr int kMostDiagnostics = 500;
+
   // `suggestion`: what to write instead; may be empty.
   void Error(const SourcePlace& place, absl::string_view reason,
              std::string message, std::string suggestion = "");
@@ -48,6 +52,9 @@ class Diagnostics {
   void Add(v1::Diagnostic::Severity severity, const SourcePlace& place,
            absl::string_view reason, std::string message,
            std::string suggestion);
+
+  // False, perhaps after a last word, if there are too many already.
+  bool HasRoom();
 
   std::vector<v1::Diagnostic> all_;
   int errors_ = 0;

@@ -1,4 +1,5 @@
 // effective_values.cc -- where each value of the effective config comes from.
+#include <nlohmann/json.hpp>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -11,7 +12,7 @@
 namespace autotp::config {
 namespace {
 
-constexpr size_t kWholeValue = size_t{1} << 24;
+using Json = nlohmann::ordered_json;
 
 // What a value that nobody wrote follows from; empty for a default.
 std::string DerivedFrom(const JsonDocument& document,
@@ -39,7 +40,7 @@ std::string DerivedFrom(const JsonDocument& document,
 
 class Origins {
  public:
-  Origins(const JsonDocument& written, const JsonDocument& effective)
+  Origins(const JsonDocument& written, const Json& effective)
       : written_(written), effective_(effective) {}
 
   // `user`: what stands there in the user's file; null for nothing.
@@ -69,7 +70,7 @@ class Origins {
   void AddValue(const JsonNode& node, const JsonNode* user) {
     v1::ConfigValue& value = values_.emplace_back();
     value.set_json_pointer(node.pointer);
-    value.set_value(effective_.Written(node, kWholeValue));
+    value.set_value(effective_.at(Json::json_pointer(node.pointer)).dump());
     if (user != nullptr && user->kind != JsonNode::Kind::kNull) {
       value.set_line(written_.PlaceOf(*user).line);
     }
@@ -103,12 +104,13 @@ class Origins {
   // Whether the user's value reads as the effective one at a glance.
   static bool Same(const JsonNode& node, const JsonNode& user) {
     if (node.is_array()) return true;
-    const bool numbers = node.number == user.number && !user.is_string();
-    return node.text == user.text && node.boolean == user.boolean && numbers;
+    if (node.is_string() != user.is_string()) return false;
+    return node.text == user.text && node.boolean == user.boolean &&
+           node.number == user.number;
   }
 
   const JsonDocument& written_;
-  const JsonDocument& effective_;
+  const Json& effective_;
   std::vector<v1::ConfigValue> values_;
 };
 
@@ -120,7 +122,8 @@ std::vector<v1::ConfigValue> EffectiveValues(
   const std::optional<JsonDocument> effective =
       JsonDocument::Parse(effective_json, "effective", &unused);
   AUTOTP_CHECK(effective.has_value(), effective_json);
-  Origins origins(document, *effective);
+  const Json values = Json::parse(effective_json);
+  Origins origins(document, values);
   origins.Walk(effective->root(), &document.root());
   return origins.Take();
 }

@@ -127,10 +127,11 @@ class TreeBuilder {
       problems_.push_back(
           {begin, absl::StrCat(object->pointer, "/", PointerToken(name)),
            "DUPLICATE_KEY",
-           absl::StrCat(
-               "key \"", name, "\" appears twice in ",
-               object->pointer.empty() ? "the document" : object->pointer,
-               "; one of the two would be ignored")});
+           absl::StrCat("key \"", Shortened(name), "\" appears twice in ",
+                        object->pointer.empty()
+                            ? "the document"
+                            : Shortened(object->pointer, 200),
+                        "; one of the two would be ignored")});
     }
     object->members.push_back({name, begin, {}});
     return true;
@@ -263,7 +264,10 @@ std::optional<JsonDocument> JsonDocument::Parse(std::string text,
     diagnostics->Error(document.PlaceAt(problem.offset, problem.pointer),
                        problem.reason, problem.message);
   }
-  if (!builder.problems().empty()) return std::nullopt;
+  // With a key that stands twice the rest can still be read, and judged.
+  for (const TreeBuilder::Problem& problem : builder.problems()) {
+    if (problem.reason != "DUPLICATE_KEY") return std::nullopt;
+  }
   return document;
 }
 
@@ -278,12 +282,7 @@ SourcePlace JsonDocument::PlaceOfKey(const JsonMember& member) const {
 std::string JsonDocument::Written(const JsonNode& node, size_t limit) const {
   std::string written = text_.substr(node.begin, node.end - node.begin);
   absl::RemoveExtraAsciiWhitespace(&written);
-  if (written.size() <= limit) return written;
-  while (limit > 0 &&
-         (static_cast<unsigned char>(written[limit]) & 0xC0) == 0x80) {
-    --limit;
-  }
-  return absl::StrCat(written.substr(0, limit), "...");
+  return Shortened(written, limit);
 }
 
 SourcePlace JsonDocument::PlaceAt(size_t offset, std::string pointer) const {
@@ -297,6 +296,15 @@ SourcePlace JsonDocument::PlaceAt(size_t offset, std::string pointer) const {
     }
   }
   return place;
+}
+
+std::string Shortened(absl::string_view text, size_t limit) {
+  if (text.size() <= limit) return std::string(text);
+  while (limit > 0 &&
+         (static_cast<unsigned char>(text[limit]) & 0xC0) == 0x80) {
+    --limit;
+  }
+  return absl::StrCat(text.substr(0, limit), "...");
 }
 
 absl::string_view KindName(JsonNode::Kind kind) {

@@ -57,8 +57,9 @@ struct JsonMember {
 
 class JsonDocument {
  public:
-  // nullopt after reporting JSON_SYNTAX_ERROR, JSON_TOO_DEEP (over 64 levels)
-  // or DUPLICATE_KEY. All duplicates are reported.
+  // nullopt after reporting JSON_SYNTAX_ERROR or JSON_TOO_DEEP (over 64
+  // levels). Every DUPLICATE_KEY is reported; all of them are members then,
+  // and Find() finds the first.
   static std::optional<JsonDocument> Parse(std::string text, std::string file,
                                            Diagnostics* diagnostics);
 
@@ -81,6 +82,9 @@ class JsonDocument {
   std::string file_;
   JsonNode root_;
 };
+
+// `text` for a message: cut to about `limit` bytes, whole characters.
+std::string Shortened(absl::string_view text, size_t limit = 60);
 
 // "a", "an object", "a string": for messages.
 absl::string_view KindName(JsonNode::Kind kind);

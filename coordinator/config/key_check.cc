@@ -34,6 +34,12 @@ bool HasTypes(absl::string_view section) {
   return section == "optimizer" || section == "scheduler";
 }
 
+// The key; with its section where the key alone says nothing.
+std::string NameOf(const KeyEntry& entry) {
+  return entry.key == "enabled" ? absl::StrCat(entry.section, ".", entry.key)
+                                : std::string(entry.key);
+}
+
 bool IsAuto(const JsonNode& value) {
   return value.is_string() && value.text == "auto";
 }
@@ -90,7 +96,7 @@ class KeyChecker {
     diagnostics_->Note(
         document_.PlaceOf(value), "AUTO_IS_DEFAULT",
         absl::StrCat(
-            entry.key,
+            NameOf(entry),
             " is \"auto\", which Hugging Face's trainer fills in; "
             "here it is ",
             entry.default_value.empty() ? "left out" : entry.default_value),
@@ -153,7 +159,8 @@ class KeyChecker {
         if (!quiet && !SaysNothing(document_, entry, value)) {
           diagnostics_->Note(
               place, "KEY_WITHOUT_EFFECT",
-              absl::StrCat(entry.key, " has no effect here: it ", entry.text));
+              absl::StrCat(NameOf(entry), " has no effect here: it ",
+                           entry.text));
         }
         return true;
       case KeyEffect::kRefusedIfEnabled:
@@ -165,7 +172,7 @@ class KeyChecker {
         break;
     }
     diagnostics_->Error(place, "KEY_REFUSED",
-                        absl::StrCat(entry.key, " ", entry.text));
+                        absl::StrCat(NameOf(entry), " ", entry.text));
     return true;
   }
 
@@ -210,7 +217,7 @@ class KeyChecker {
     }
     diagnostics_->Error(
         place, "UNKNOWN_KEY",
-        absl::StrCat("unknown key \"", member.name, "\" in ",
+        absl::StrCat("unknown key \"", Shortened(member.name), "\" in ",
                      section.empty() ? "the document" : section),
         suggestion);
   }

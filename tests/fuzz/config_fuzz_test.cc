@@ -21,6 +21,7 @@ namespace fs = std::filesystem;
 
 testing::FuzzOptions Options() {
   testing::FuzzOptions options;
+  options.rounds = 15000;
   for (const auto& entry :
        fs::directory_iterator(testing::GoldenPath("configs"))) {
     if (entry.path().extension() != ".json") continue;

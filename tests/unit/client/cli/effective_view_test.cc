@@ -33,12 +33,12 @@ v1::ValidateJobResponse Response() {
 TEST(EffectiveViewTest, EveryLineSaysItsOrigin) {
   EXPECT_EQ(EffectiveText(Response(), "ds.json"),
             "{\n"
-            "  \"train_batch_size\": 8,        // ds.json:2\n"
+            "  \"train_batch_size\": 8,     // ds.json:2\n"
             "  \"optimizer\": {\n"
-            "    \"type\": \"AdamW\",          // ds.json:3, written "
+            "    \"type\": \"AdamW\",         // ds.json:3, written "
             "\"Adam\"\n"
             "    \"params\": {\n"
-            "      \"lr\": 0.001,            // default\n"
+            "      \"lr\": 0.001,           // default\n"
             "      \"betas\": [0.9, 0.999]  // ds.json:4, auto: the "
             "default\n"
             "    }\n"

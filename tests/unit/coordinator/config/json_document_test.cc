@@ -80,13 +80,23 @@ TEST(JsonDocumentTest, CommentsAndTrailingCommasPass) {
 
 TEST(JsonDocumentTest, DuplicateKeysAtAnyDepth) {
   Diagnostics diagnostics;
-  EXPECT_FALSE(JsonDocument::Parse("{\"a\": {\"x\": 1,\n \"x\": 2},\n\"a\": 3,"
-                                   " \"b\": [{\"y\": 1, \"y\": 1}]}",
-                                   "ds.json", &diagnostics)
-                   .has_value());
+  const auto document =
+      JsonDocument::Parse("{\"a\": {\"x\": 1,\n \"x\": 2},\n\"a\": 3,"
+                          " \"b\": [{\"y\": 1, \"y\": 1}]}",
+                          "ds.json", &diagnostics);
+  ASSERT_TRUE(document.has_value());
+  EXPECT_TRUE(document->root().Find("a")->is_object());
   EXPECT_THAT(Found(diagnostics),
               ElementsAre("DUPLICATE_KEY /a/x 2:2", "DUPLICATE_KEY /a 3:1",
                           "DUPLICATE_KEY /b/0/y 3:24"));
+}
+
+TEST(JsonDocumentTest, WhatElseIsWrongBesideADuplicateIsSaid) {
+  EXPECT_THAT(Found(Read("{\"train_batch_size\": 8,\n"
+                         "\"train_batch_size\": 8,\n\"stag\": 1}")
+                        .diagnostics),
+              ElementsAre("DUPLICATE_KEY /train_batch_size 2:1",
+                          "UNKNOWN_KEY /stag 3:1"));
 }
 
 TEST(JsonDocumentTest, SyntaxErrorsSayWhere) {
