@@ -80,10 +80,10 @@ TEST(JsonDocumentTest, CommentsAndTrailingCommasPass) {
 
 TEST(JsonDocumentTest, DuplicateKeysAtAnyDepth) {
   Diagnostics diagnostics;
-  const auto document =
-      JsonDocument::Parse("{\"a\": {\"x\": 1,\n \"x\": 2},\n\"a\": 3,"
-                          " \"b\": [{\"y\": 1, \"y\": 1}]}",
-                          "ds.json", &diagnostics);
+  const auto document = JsonDocument::Parse(
+      "{\"a\": {\"x\": 1,\n \"x\": 2},\n\"a\": 3,"
+      " \"b\": [{\"y\": 1, \"y\": 1}]}",
+      "ds.json", &diagnostics);
   ASSERT_TRUE(document.has_value());
   EXPECT_TRUE(document->root().Find("a")->is_object());
   EXPECT_THAT(Found(diagnostics),
