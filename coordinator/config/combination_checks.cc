@@ -53,7 +53,10 @@ class Combinations {
 
   void CheckParameterType() {
     const JsonNode* type = Find("data_types", "param_dtype");
-    if (type == nullptr || !type->is_string() || type->text == "auto") return;
+    if (type == nullptr || !type->is_string() || type->text == "auto" ||
+        diagnostics_->Has(document_.PlaceOf(*type), "UNKNOWN_VALUE")) {
+      return;
+    }
     const std::string computed = IsOn("fp16")                       ? "fp16"
                                  : IsOn("bf16") || IsOn("bfloat16") ? "bf16"
                                                                     : "fp32";

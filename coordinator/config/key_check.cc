@@ -251,10 +251,10 @@ const KeyEntry* ReadType(const SectionReader& section, absl::string_view name,
   const absl::string_view near = Nearest(type, KeysOf(types));
   section.diagnostics()->Error(
       section.PlaceOf("type"), reason,
-      type.empty() ? absl::StrCat(name, " has no type; known: ", names)
-      : row != nullptr
-          ? absl::StrCat(name, " \"", type, "\" ", row->text)
-          : absl::StrCat(name, " \"", type, "\" is not known; known: ", names),
+      type.empty()     ? absl::StrCat(name, " has no type; known: ", names)
+      : row != nullptr ? absl::StrCat(name, " \"", row->key, "\" ", row->text)
+                       : absl::StrCat(name, " \"", Shortened(type),
+                                      "\" is not known; known: ", names),
       absl::StrCat("write \"type\": \"",
                    near.empty() || row != nullptr ? honoured.front() : near,
                    "\""));

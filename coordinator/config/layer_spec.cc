@@ -39,7 +39,7 @@ PartitionType ReadType(const SectionReader& spec) {
   const absl::string_view near = Nearest(name, {"column", "row", "skip"});
   spec.diagnostics()->Error(
       spec.PlaceOf("partition_type"), "UNKNOWN_PARTITION_TYPE",
-      absl::StrCat("partition_type is \"", type,
+      absl::StrCat("partition_type is \"", Shortened(type),
                    "\"; \"column\", \"row\" and \"skip\" are allowed"),
       near.empty() ? "" : absl::StrCat("write \"", near, "\""));
   return PartitionType::kSkip;
