@@ -274,6 +274,9 @@ class Describer {
       }
     }
     cut.reason = ReasonOfParameter(p, decision, cut.cut_class);
+    if (cut.blocks.size() > 1)
+      absl::StrAppend(&cut.reason, "; each of its blocks ", Shares(cut.blocks),
+                      " cut on its own");
     if (cut.partial_gradient)
       absl::StrAppend(&cut.reason, "; its gradient is summed over the ranks");
     result_.parameters.emplace(program_.parameters[p].name, std::move(cut));

@@ -132,12 +132,12 @@ int SpreadValues::Sum(ValueId v) {
   return sum;
 }
 
-std::string SpreadValues::CutBehind(ValueId v) const {
+const program::Parameter* SpreadValues::CutBehind(ValueId v) const {
   std::vector<ValueId> open{v};
   std::vector<bool> seen(program_.values.size(), false);
   for (size_t i = 0; i < open.size(); ++i) {
     for (const program::Parameter& parameter : program_.parameters) {
-      if (parameter.value == open[i] && IsCut(open[i])) return parameter.name;
+      if (parameter.value == open[i] && IsCut(open[i])) return &parameter;
     }
     if (producers_[open[i]] == nullptr) continue;
     // Weights first: they are nearer than what flows in.
@@ -152,22 +152,53 @@ std::string SpreadValues::CutBehind(ValueId v) const {
       }
     }
   }
-  return "";
+  return nullptr;
+}
+
+bool SpreadValues::CouldBeRow(const Node& node) const {
+  if (node.operation != Operation::kLinear) return false;
+  const ValueId x = node.inputs[0];
+  const ValueId weight = node.inputs[1];
+  return is_parameter_[weight] && IsCut(weight) && CutOf(weight).dim == 0 &&
+         IsCut(x) &&
+         CutOf(x).dim == static_cast<int>(program_.values[x].shape.size()) - 1;
+}
+
+std::string SpreadValues::AdviceFor(const program::Parameter& cut,
+                                    const Node& node) const {
+  // The linear whose weight had better be cut by row: its input comes cut.
+  const Node* linear = nullptr;
+  if (CouldBeRow(node)) {
+    linear = &node;
+  } else {
+    for (const Node& user : program_.nodes) {
+      if (user.operation == Operation::kLinear && user.inputs[1] == cut.value &&
+          CouldBeRow(user))
+        linear = &user;
+    }
+  }
+  std::string advice =
+      absl::StrCat("leave ", cut.name, " whole to avoid the gather");
+  if (linear == nullptr) return advice;
+  for (const program::Parameter& parameter : program_.parameters) {
+    if (parameter.value == linear->inputs[1])
+      return absl::StrCat("cut ", parameter.name, " by row, or ", advice);
+  }
+  return advice;
 }
 
 std::string SpreadValues::GatherReason(ValueId v, const Node& node) const {
   const std::string place =
       absl::StrCat(OperationName(node.operation), " in ", node.scope);
-  const std::string weight = CutBehind(v);
+  const program::Parameter* weight = CutBehind(v);
+  if (weight == nullptr) return absl::StrCat(place, " needs its input whole");
   if (is_parameter_[v]) {
-    return absl::StrCat(place, " can't use ", weight, " cut along dimension ",
-                        CutOf(v).dim,
-                        ": cut another dimension of it, or leave it whole");
+    return absl::StrCat(place, " can't use ", weight->name,
+                        " cut along dimension ", CutOf(v).dim,
+                        "; cut another dimension of it, or leave it whole");
   }
-  if (weight.empty()) return absl::StrCat(place, " needs its input whole");
-  return absl::StrCat(place, " needs the result of ", weight,
-                      " whole or cut otherwise: leave ", weight,
-                      " whole to avoid the gather");
+  return absl::StrCat(place, " needs the result of ", weight->name,
+                      " whole or cut otherwise; ", AdviceFor(*weight, node));
 }
 
 int SpreadValues::Gather(ValueId v, const Node& node) {

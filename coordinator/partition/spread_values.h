@@ -78,8 +78,13 @@ class SpreadValues {
   int Sum(program::ValueId v);
   int Gather(program::ValueId v, const program::Node& node);
   std::string GatherReason(program::ValueId v, const program::Node& node) const;
-  // The name of the nearest parameter behind `v` that is cut; or empty.
-  std::string CutBehind(program::ValueId v) const;
+  // The nearest parameter behind `v` that is cut; or nullptr.
+  const program::Parameter* CutBehind(program::ValueId v) const;
+  // Is it a linear that is cut over its output, though its input comes cut?
+  bool CouldBeRow(const program::Node& node) const;
+  // The change of the rules that avoids a gather for `node`.
+  std::string AdviceFor(const program::Parameter& cut,
+                        const program::Node& node) const;
   int Take(program::ValueId v, int whole, const DimCut& cut,
            absl::string_view scope);
 
