@@ -63,6 +63,7 @@ std::vector<int64_t> ReadBlocks(const SectionReader& spec,
 void ReadShape(const SectionReader& reader, LayerSpec* spec) {
   const JsonNode* node = reader.Find("shape");
   if (node == nullptr) return;
+  spec->shape_place = reader.PlaceOf("shape");
   if (!node->is_array() || node->elements.empty()) {
     reader.WrongType(*node, "a list of sizes is needed");
     return;

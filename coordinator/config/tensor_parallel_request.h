@@ -35,6 +35,7 @@ struct LayerSpec {
   int64_t partition_dim = 0;             // index into `shape`
   std::vector<std::string> model_types;  // lower case; empty: all
   SourcePlace place;
+  SourcePlace shape_place;
 };
 
 struct PartitionConfig {

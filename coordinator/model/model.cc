@@ -76,6 +76,17 @@ absl::Status RefuseUnsupported(ConfigReader& config) {
   return config.status();
 }
 
+std::vector<TpPlanText> TpPlansOf(ConfigReader& config) {
+  std::vector<TpPlanText> plans;
+  for (const char* key :
+       {"base_model_tp_plan", "tp_plan", "text_config/base_model_tp_plan",
+        "text_config/tp_plan"}) {
+    TpPlanText plan{absl::StrCat("/", key), config.TextMembers(key)};
+    if (!plan.entries.empty()) plans.push_back(std::move(plan));
+  }
+  return plans;
+}
+
 }  // namespace
 
 absl::StatusOr<LoadedModel> LoadModel(const ModelRequest& request) {
@@ -100,7 +111,7 @@ absl::StatusOr<LoadedModel> LoadModel(const ModelRequest& request) {
   loaded.attention_heads = built.sizes.heads;
   loaded.key_value_heads = built.sizes.key_value_heads;
   loaded.head_width = built.sizes.head_width;
-  loaded.tp_plan = config.TextMembers("base_model_tp_plan");
+  loaded.tp_plans = TpPlansOf(config);
   AUTOTP_RETURN_IF_ERROR(config.status());
   loaded.config_json = config.text();
 

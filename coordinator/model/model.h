@@ -29,6 +29,13 @@ struct ModelRequest {
   bool need_weights = true;
 };
 
+// Pattern and style, in the file's order. The patterns may lack the prefix of
+// the base model ("model").
+struct TpPlanText {
+  std::string json_pointer;
+  std::vector<std::pair<std::string, std::string>> entries;
+};
+
 struct LoadedModel {
   program::Program program;  // sources: absolute paths
   std::string model_type;    // "llama"
@@ -37,9 +44,9 @@ struct LoadedModel {
   int64_t key_value_heads = 0;
   int64_t head_width = 0;
 
-  // config.json's own base_model_tp_plan, in its order: pattern and style.
-  // The patterns lack the prefix of the base model ("model").
-  std::vector<std::pair<std::string, std::string>> tp_plan;
+  // config.json's own tensor-parallel plans: at the top and of the text model,
+  // which may be a section of its own.
+  std::vector<TpPlanText> tp_plans;
   std::string base_model_prefix;
 
   std::string config_json;  // its text, byte for byte

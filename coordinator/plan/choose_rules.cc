@@ -38,6 +38,10 @@ void NoteFlags(const config::LayerSpec& spec,
         "grad_allreduce has no effect here: partial gradients are found and "
         "summed once per optimizer step");
   }
+  if (!spec.shape.empty() && spec.type == config::PartitionType::kSkip) {
+    diagnostics->Note(spec.shape_place, "SHAPE_WITHOUT_EFFECT",
+                      "shape has no effect here: skip keeps the weight whole");
+  }
 }
 
 std::vector<Rule> SpecRules(const config::PartitionConfig& config,
@@ -64,6 +68,7 @@ std::vector<Rule> SpecRules(const config::PartitionConfig& config,
     rule.partition_dim = spec.partition_dim;
     rule.report_if_unused = !rule.patterns.empty();
     rule.place = spec.place;
+    rule.shape_place = spec.shape_place;
     NoteFlags(spec, diagnostics);
     rules.push_back(std::move(rule));
   }
@@ -93,21 +98,19 @@ std::vector<Rule> RequestedPreset(const config::TensorParallelRequest& request,
 
 struct PlanSource {
   std::string name;
-  TpPlan plan;
-  config::SourcePlace place;
+  std::vector<TpPlanEntry> entries;
   bool own = false;  // the model's own
 };
 
 PlanSource FindTpPlan(const ModelFacts& model) {
   PlanSource source;
-  if (!model.tp_plan.empty()) {
+  source.entries = MergeTpPlans(model.tp_plans);
+  source.own = !source.entries.empty();
+  if (source.own) {
     source.name = "tp_plan of config.json";
-    source.plan = model.tp_plan;
-    source.place = {model.config_file, "/base_model_tp_plan"};
-    source.own = true;
   } else {
     source.name = absl::StrCat("tp_plan of ", model.model_type);
-    source.plan = BuiltInTpPlan(model.model_type);
+    source.entries = MergeTpPlans({{{}, BuiltInTpPlan(model.model_type)}});
   }
   return source;
 }
@@ -135,7 +138,7 @@ RuleSet ChooseRules(const config::TensorParallelRequest& request,
   std::vector<Rule> preset = RequestedPreset(request, diagnostics);
   const PlanSource tp_plan = FindTpPlan(model);
   std::vector<std::string> unused;
-  if (!tp_plan.plan.empty()) unused.push_back(tp_plan.name);
+  if (!tp_plan.entries.empty()) unused.push_back(tp_plan.name);
 
   if (request.partition_config.has_value()) {
     const config::PartitionConfig& config = *request.partition_config;
@@ -143,6 +146,7 @@ RuleSet ChooseRules(const config::TensorParallelRequest& request,
     set.detail = "partition_config";
     set.rules = SpecRules(config, diagnostics);
     set.strict_mode = config.strict_mode;
+    set.strict_place = config.place;
     if (config.use_default_specs && !preset.empty()) {
       absl::StrAppend(&set.detail, ", then ", preset[0].origin);
       std::move(preset.begin(), preset.end(), std::back_inserter(set.rules));
@@ -153,18 +157,29 @@ RuleSet ChooseRules(const config::TensorParallelRequest& request,
     set.source = v1::RULE_SOURCE_PRESET_MODEL;
     set.detail = preset.empty() ? "preset" : preset[0].origin;
     set.rules = std::move(preset);
-  } else if (!tp_plan.plan.empty()) {
+  } else if (!tp_plan.entries.empty()) {
     set.source = v1::RULE_SOURCE_TP_PLAN;
     set.detail = tp_plan.name;
-    set.rules = TpPlanRules(tp_plan.plan, tp_plan.name, tp_plan.place,
-                            tp_plan.own, diagnostics);
+    set.rules =
+        TpPlanRules(tp_plan.entries, tp_plan.name, tp_plan.own, diagnostics);
     unused.clear();
   } else {
     set.source = v1::RULE_SOURCE_HEURISTICS;
     set.detail = "heuristics";
   }
   if (!unused.empty()) {
-    absl::StrAppend(&set.detail, "; not used: ", absl::StrJoin(unused, ", "));
+    const std::string passed_over = absl::StrJoin(unused, ", ");
+    if (request.size > 1) {
+      diagnostics->Note(
+          request.partition_config ? request.partition_config->place
+                                   : request.preset_model->place,
+          "RULE_SOURCE",
+          absl::StrCat("the rules are those of ", set.detail,
+                       "; there is also, and is not used: ", passed_over),
+          "the first of partition_config, preset_model, tp_plan and heuristics "
+          "decides alone");
+    }
+    absl::StrAppend(&set.detail, "; not used: ", passed_over);
   }
   if (request.size == 1) {
     if (request.partition_config || request.preset_model) {

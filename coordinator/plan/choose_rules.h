@@ -8,6 +8,7 @@
 #define AUTOTP_COORDINATOR_PLAN_CHOOSE_RULES_H_
 
 #include <string>
+#include <vector>
 
 #include "coordinator/config/diagnostics.h"
 #include "coordinator/config/tensor_parallel_request.h"
@@ -19,11 +20,12 @@ namespace autotp::plan {
 // What of the model matters here.
 struct ModelFacts {
   std::string model_type;
-  TpPlan tp_plan;           // config.json's own; may be empty
-  std::string config_file;  // path of config.json, for diagnostics
+  std::vector<PlacedTpPlan> tp_plans;  // config.json's own; may be empty
 };
 
-// Reports UNKNOWN_PRESET, PATTERN_INVALID, TP_PLAN_STYLE_* (errors) and notes.
+// Reports UNKNOWN_PRESET, PATTERN_INVALID, TP_PLAN_STYLE_* (errors), and as
+// notes RULE_SOURCE, where other sources were passed over, and what has no
+// effect.
 // At size 1 the source is NONE: patterns are checked, nothing will be matched.
 RuleSet ChooseRules(const config::TensorParallelRequest& request,
                     const ModelFacts& model, config::Diagnostics* diagnostics);

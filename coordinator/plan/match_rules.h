@@ -9,22 +9,25 @@
 
 #include <map>
 #include <string>
+#include <vector>
 
 #include "coordinator/config/diagnostics.h"
 #include "coordinator/partition/partition.h"
 #include "coordinator/plan/rule.h"
+#include "coordinator/plan/rule_trials.h"
 #include "coordinator/program/program.h"
 
 namespace autotp::plan {
 
 struct Placement {
   partition::ParameterRequest request;
-  std::string rule;    // the pattern that matched; empty: none
-  std::string reason;  // why it is so
+  std::string rule;           // the pattern that matched; empty: none
+  std::string reason;         // why it is so
+  std::vector<Trial> trials;  // of every rule, in order; a bias has none
+  std::string follows;        // of a bias: the weight that decides
 };
 
-// One entry per parameter. Reports RULE_MATCHES_NOTHING and NOTHING_MATCHES
-// (warnings), STRICT_MODE_UNMATCHED and SHAPE_NOT_SUPPORTED (errors).
+// One entry per parameter. Reports what match_report.h and block_check.h name.
 std::map<std::string, Placement> MatchRules(const RuleSet& rules,
                                             const program::Program& program,
                                             const std::string& model_type,

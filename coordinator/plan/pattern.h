@@ -2,7 +2,8 @@
 //
 // A pattern is anchored at the start of the name, not at its end. RE2 matches
 // in linear time; what it cannot express, or would read differently from
-// Python, is refused by name.
+// Python, is refused by name (pattern_translator.h). \d, \w and \s mean ASCII,
+// as names of parameters are.
 #ifndef AUTOTP_COORDINATOR_PLAN_PATTERN_H_
 #define AUTOTP_COORDINATOR_PLAN_PATTERN_H_
 

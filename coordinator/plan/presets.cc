@@ -10,7 +10,14 @@ namespace {
 struct PresetRule {
   absl::string_view module;  // behind any prefix, before ".weight"
   Action action;
+  int64_t deepspeed_blocks = 1;
+  absl::string_view differs = "";
 };
+
+constexpr absl::string_view kScaledHeads =
+    "DeepSpeed's preset leaves it whole, but scales the head counts of the "
+    "same "
+    "attention, so that its shapes do not fit";
 
 struct Preset {
   absl::string_view name;
@@ -26,21 +33,32 @@ const std::vector<Preset>& Presets() {
       {R"(self_attn\.[qkv]_proj)", kColumn},
       {R"(mlp\.down_proj)", kRow},
       {R"(mlp\.(up|gate)_proj)", kColumn}};
-  static const std::vector<PresetRule> bloom = {
-      {R"(self_attention\.dense)", kRow},
-      {R"(self_attention\.query_key_value)", kColumn},
-      {R"(mlp\.dense_4h_to_h)", kRow},
-      {R"(mlp\.dense_h_to_4h)", kColumn}};
   static const std::vector<Preset>* const presets = new std::vector<Preset>{
-      {"bloom", bloom},
-      {"chatglm", bloom},
+      {"bloom",
+       {{R"(self_attention\.dense)", kRow},
+        {R"(self_attention\.query_key_value)", kColumn, 1,
+         "the ALiBi slopes are cut with their heads; DeepSpeed gives every "
+         "rank "
+         "the slopes of a model with so many heads, and the loss is off"},
+        {R"(mlp\.dense_4h_to_h)", kRow},
+        {R"(mlp\.dense_h_to_4h)", kColumn}}},
+      {"chatglm",
+       {{R"(self_attention\.dense)", kRow},
+        {R"(self_attention\.query_key_value)", kColumn, 3},
+        {R"(mlp\.dense_4h_to_h)", kRow},
+        {R"(mlp\.dense_h_to_4h)", kColumn, 2}}},
       {"deepseek_v2",
        {{R"(self_attn\.o_proj)", kRow},
         {R"(self_attn\.(q_a_proj|kv_a_proj_with_mqa))", kWhole},
-        {R"(self_attn\.(q_proj|q_b_proj|kv_b_proj))", kColumn},
-        {R"(mlp\.(experts\.\d+\.|shared_experts\.)?down_proj)", kRow},
-        {R"(mlp\.(experts\.\d+\.|shared_experts\.)?(up|gate)_proj)", kColumn},
-        {R"(mlp\.gate)", kWhole}}},
+        {R"(self_attn\.(q_b_proj|kv_b_proj))", kColumn},
+        {R"(mlp\.(experts\.\d+|shared_experts)\.down_proj)", kRow},
+        {R"(mlp\.(experts\.\d+|shared_experts)\.(up|gate)_proj)", kColumn},
+        {R"(mlp\.gate)", kWhole},
+        {R"(self_attn\.q_proj)", kColumn, 1, kScaledHeads},
+        {R"(mlp\.down_proj)", kRow, 1,
+         "DeepSpeed's preset leaves the dense first layers whole"},
+        {R"(mlp\.(up|gate)_proj)", kColumn, 1,
+         "DeepSpeed's preset leaves the dense first layers whole"}}},
       {"llama", llama},
       {"mixtral",
        {{R"(self_attn\.o_proj)", kRow},
@@ -50,9 +68,9 @@ const std::vector<Preset>& Presets() {
         {R"(block_sparse_moe\.gate)", kWhole}}},
       {"phi3",
        {{R"(self_attn\.o_proj)", kRow},
-        {R"(self_attn\.qkv_proj)", kColumn},
+        {R"(self_attn\.qkv_proj)", kColumn, 3},
         {R"(mlp\.down_proj)", kRow},
-        {R"(mlp\.gate_up_proj)", kColumn}}},
+        {R"(mlp\.gate_up_proj)", kColumn, 2}}},
       {"qwen2", llama},
   };
   return *presets;
@@ -78,7 +96,10 @@ std::optional<std::vector<Rule>> PresetRules(absl::string_view name) {
       AUTOTP_CHECK(pattern.ok(), pattern.status().ToString());
       rule.patterns.push_back(*std::move(pattern));
       rule.action = entry.action;
+      rule.origin_kind = RuleOrigin::kPreset;
       rule.origin = absl::StrCat("preset ", preset.name);
+      rule.deepspeed_blocks = entry.deepspeed_blocks;
+      rule.differs = std::string(entry.differs);
       rules.push_back(std::move(rule));
     }
     return rules;

@@ -1,8 +1,10 @@
 // presets.h -- the rule sets that `preset_model` names.
 //
 // The seven of DeepSpeed, by what they mean rather than by their letter: blocks
-// of fused weights come from the program, so no preset states a shape, and what
-// DeepSpeed's deepseek_v2 forgets (dense layers, q_proj) is there.
+// of fused weights come from the program, and what DeepSpeed's deepseek_v2
+// forgets (dense layers, q_proj) is there. Rules know where they differ from
+// DeepSpeed's, so that the plan can say it (rule.h: deepspeed_blocks,
+// differs).
 #ifndef AUTOTP_COORDINATOR_PLAN_PRESETS_H_
 #define AUTOTP_COORDINATOR_PLAN_PRESETS_H_
 

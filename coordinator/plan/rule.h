@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "absl/strings/string_view.h"
 #include "autotp/v1/plan.pb.h"
 #include "coordinator/config/tensor_parallel_request.h"
 #include "coordinator/plan/pattern.h"
@@ -23,16 +24,24 @@ enum class Action {
 };
 absl::string_view ActionName(Action action);
 
+enum class RuleOrigin { kSpec, kPreset, kTpPlan };
+
 struct Rule {
   std::vector<Pattern> patterns;  // any of them
   std::string shown;  // for people, instead of the pattern that matched
   Action action = Action::kWhole;
+  RuleOrigin origin_kind = RuleOrigin::kSpec;
   std::string origin;                     // "preset llama": for people
   std::vector<std::string> model_types;   // lower case; empty: all
   std::vector<config::ShapeEntry> shape;  // of partition_config; may be empty
   int64_t partition_dim = 0;
   bool report_if_unused = false;
+  // Of a preset: into how many equal blocks DeepSpeed's rule of that name cuts
+  // the weight, and what else ours does otherwise, and why.
+  int64_t deepspeed_blocks = 1;
+  std::string differs;
   config::SourcePlace place;
+  config::SourcePlace shape_place;
 };
 
 struct RuleSet {
@@ -40,6 +49,7 @@ struct RuleSet {
   std::string detail;       // "preset llama; tp_plan of llama not used"
   std::vector<Rule> rules;  // the first that matches wins
   bool strict_mode = false;
+  config::SourcePlace strict_place;
   // Embedding and head are cut over the vocabulary where no rule matches.
   bool vocabulary_parallel = true;
 };

@@ -1,33 +1,40 @@
 // tp_plan.h -- Hugging Face's tensor-parallel plans as rules.
 //
-// A plan maps module patterns, in which `*` stands for a layer number, to
-// styles. Styles of all generations of the library are known. A style says
-// where a weight is cut and which collectives follow; only the first matters
-// here, since the partitioner decides the collectives.
+// A plan maps module patterns to styles. In a pattern `*` stands for anything,
+// as in DeepSpeed (in the library: for one number); a pattern begins at a whole
+// name, so "lm_head" is not "my_lm_head".
 #ifndef AUTOTP_COORDINATOR_PLAN_TP_PLAN_H_
 #define AUTOTP_COORDINATOR_PLAN_TP_PLAN_H_
 
 #include <string>
-#include <utility>
 #include <vector>
 
-#include "absl/strings/string_view.h"
 #include "coordinator/config/diagnostics.h"
 #include "coordinator/plan/rule.h"
+#include "coordinator/plan/tp_plan_table.h"
 
 namespace autotp::plan {
 
-// Module pattern and style, in the plan's order.
-using TpPlan = std::vector<std::pair<std::string, std::string>>;
+// A plan that stands in a file.
+struct PlacedTpPlan {
+  config::SourcePlace place;  // its pointer is the plan's
+  TpPlan entries;
+};
 
-// Our table for a model_type; empty where it has none.
-TpPlan BuiltInTpPlan(absl::string_view model_type);
+struct TpPlanEntry {
+  std::string module;
+  std::string style;
+  config::SourcePlace place;
+};
 
-// Reports TP_PLAN_STYLE_UNKNOWN and TP_PLAN_STYLE_NOT_SUPPORTED (errors) at
-// `place`, whose pointer is the plan's.
-std::vector<Rule> TpPlanRules(const TpPlan& plan, const std::string& origin,
-                              const config::SourcePlace& place,
-                              bool report_if_unused,
+// One plan out of several. The same module later takes the later style; a
+// module "model.X" is dropped where X is there already; entries for a ".weight"
+// by name come before those for its module.
+std::vector<TpPlanEntry> MergeTpPlans(const std::vector<PlacedTpPlan>& plans);
+
+// Reports TP_PLAN_STYLE_UNKNOWN and TP_PLAN_STYLE_NOT_SUPPORTED (errors).
+std::vector<Rule> TpPlanRules(const std::vector<TpPlanEntry>& entries,
+                              const std::string& origin, bool report_if_unused,
                               config::Diagnostics* diagnostics);
 
 }  // namespace autotp::plan

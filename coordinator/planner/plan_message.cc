@@ -76,6 +76,61 @@ void FillParameter(const PlanInput& input,
                           : cut.reason);
 }
 
+void FillRule(const plan::Rule& rule, v1::RulePlan* message) {
+  message->set_origin(rule.origin);
+  if (!rule.shown.empty()) {
+    message->add_patterns(rule.shown);
+  } else {
+    for (const plan::Pattern& pattern : rule.patterns) {
+      message->add_patterns(pattern.text());
+    }
+  }
+  message->set_action(std::string(plan::ActionName(rule.action)));
+  for (const std::string& type : rule.model_types) {
+    message->add_model_types(type);
+  }
+  message->set_json_pointer(rule.place.json_pointer);
+  message->set_line(rule.place.line);
+}
+
+v1::RuleTrial::Outcome OutcomeOf(plan::Trial::Outcome outcome) {
+  switch (outcome) {
+    case plan::Trial::Outcome::kDecides:
+      return v1::RuleTrial::OUTCOME_DECIDES;
+    case plan::Trial::Outcome::kNoMatch:
+      return v1::RuleTrial::OUTCOME_NO_MATCH;
+    case plan::Trial::Outcome::kTooLate:
+      return v1::RuleTrial::OUTCOME_TOO_LATE;
+    case plan::Trial::Outcome::kOtherModelType:
+      return v1::RuleTrial::OUTCOME_OTHER_MODEL_TYPE;
+    case plan::Trial::Outcome::kNoCutOfItsOwn:
+      return v1::RuleTrial::OUTCOME_NO_CUT_OF_ITS_OWN;
+    case plan::Trial::Outcome::kOverruled:
+      return v1::RuleTrial::OUTCOME_OVERRULED;
+  }
+  return v1::RuleTrial::OUTCOME_UNSPECIFIED;
+}
+
+// What became of every rule, for `autotp plan --explain`.
+void FillTrials(const PlanInput& input, const program::Parameter& parameter,
+                const plan::Placement& placement, v1::Plan* plan,
+                v1::ParameterPlan* message) {
+  message->set_follows(placement.follows);
+  for (size_t i = 0; i < placement.trials.size(); ++i) {
+    const plan::Trial& trial = placement.trials[i];
+    v1::RuleTrial* told = message->add_trials();
+    told->set_rule(trial.rule);
+    told->set_outcome(OutcomeOf(trial.outcome));
+    told->set_pattern(trial.pattern);
+    if (trial.outcome == plan::Trial::Outcome::kNoMatch) continue;
+    told->set_reason(
+        plan::TrialText(input.rules, parameter, placement.trials, i));
+    if (trial.outcome != plan::Trial::Outcome::kDecides) continue;
+    v1::RulePlan* rule = plan->mutable_rules(trial.rule);
+    rule->set_decided(rule->decided() + 1);
+  }
+}
+
 void FillClass(const partition::CutClass& cut_class, v1::CutClass* message) {
   message->set_name(cut_class.name);
   message->set_unit(cut_class.unit);
@@ -192,9 +247,15 @@ v1::Plan PlanMessage(const PlanInput& input) {
   for (const partition::CutClass& cut_class : input.partitioned.classes) {
     FillClass(cut_class, plan.add_classes());
   }
+  for (const plan::Rule& rule : input.rules.rules) {
+    FillRule(rule, plan.add_rules());
+  }
   const std::vector<plan::WeightRole> roles = plan::WeightRoles(input.whole);
   for (size_t i = 0; i < input.whole.parameters.size(); ++i) {
+    const program::Parameter& parameter = input.whole.parameters[i];
     FillParameter(input, roles, i, plan.add_parameters());
+    FillTrials(input, parameter, input.placements.at(parameter.name), &plan,
+               plan.mutable_parameters(static_cast<int>(i)));
   }
   const EstimateInput estimate{input.whole, input.partitioned, input.training,
                                input.data_parallel_size};

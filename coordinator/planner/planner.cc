@@ -78,7 +78,11 @@ class Planning {
           spec_, config_.training ? config_.training->train_batch_size() : 0,
           &diagnostics_);
     }
-    if (LoadTheModel()) Place();
+    if (LoadTheModel()) {
+      Place();
+    } else {  // what is wrong with the rules themselves is said all the same
+      plan::ChooseRules(config_.tensor_parallel, Facts(), &diagnostics_);
+    }
     if (options_.tune.has_value() && !diagnostics_.has_error()) TuneLayouts();
     result_.valid = !diagnostics_.has_error();
     for (const v1::Diagnostic& diagnostic : diagnostics_.all()) {
@@ -134,10 +138,19 @@ class Planning {
     return true;
   }
 
+  plan::ModelFacts Facts() const {
+    plan::ModelFacts facts;
+    facts.model_type = model_.model_type;
+    for (const model::TpPlanText& plan : model_.tp_plans) {
+      facts.tp_plans.push_back(
+          {{ConfigPath(spec_), plan.json_pointer}, plan.entries});
+    }
+    return facts;
+  }
+
   void Place() {
-    const plan::RuleSet rules = plan::ChooseRules(
-        config_.tensor_parallel,
-        {model_.model_type, model_.tp_plan, ConfigPath(spec_)}, &diagnostics_);
+    const plan::RuleSet rules =
+        plan::ChooseRules(config_.tensor_parallel, Facts(), &diagnostics_);
     const std::map<std::string, plan::Placement> placements = plan::MatchRules(
         rules, model_.program, model_.model_type, &diagnostics_);
     if (!config_.training || diagnostics_.has_error()) return;

@@ -53,7 +53,7 @@ TEST(LoadModelTest, LoadsEveryFixture) {
     EXPECT_EQ(model->key_value_heads, 2);
     EXPECT_EQ(model->head_width, 16);
     EXPECT_EQ(model->base_model_prefix, "model");
-    EXPECT_THAT(model->tp_plan, IsEmpty());
+    EXPECT_THAT(model->tp_plans, IsEmpty());
     for (const program::Parameter& parameter : model->program.parameters) {
       EXPECT_EQ(parameter.source_tensor, parameter.name);
       EXPECT_TRUE(std::filesystem::path(parameter.source_file).is_absolute());
@@ -132,12 +132,19 @@ TEST(LoadModelTest, KeepsTheOrderOfItsOwnPlan) {
             R"({"model_type": "llama", "hidden_size": 16, "vocab_size": 9,
                 "num_attention_heads": 4, "base_model_tp_plan": {
                 "layers.*.self_attn.q_proj": "colwise",
-                "layers.*.mlp.down_proj": "rowwise"}})");
+                "layers.*.mlp.down_proj": "rowwise"},
+                "text_config": {"base_model_tp_plan": {
+                "lm_head": "colwise"}}})");
   const absl::StatusOr<LoadedModel> model = folder.Load(false);
   ASSERT_TRUE(model.ok()) << model.status();
-  EXPECT_THAT(model->tp_plan,
+  ASSERT_EQ(model->tp_plans.size(), 2u);
+  EXPECT_EQ(model->tp_plans[0].json_pointer, "/base_model_tp_plan");
+  EXPECT_THAT(model->tp_plans[0].entries,
               ElementsAre(Pair("layers.*.self_attn.q_proj", "colwise"),
                           Pair("layers.*.mlp.down_proj", "rowwise")));
+  EXPECT_EQ(model->tp_plans[1].json_pointer, "/text_config/base_model_tp_plan");
+  EXPECT_THAT(model->tp_plans[1].entries,
+              ElementsAre(Pair("lm_head", "colwise")));
 }
 
 TEST(LoadModelTest, CopiesWhatATrainedModelNeeds) {

@@ -3,21 +3,18 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "coordinator/plan/presets.h"
+#include "absl/strings/str_cat.h"
 #include "tests/unit/coordinator/plan/plan_testing.h"
 
 namespace autotp::plan {
 namespace {
 
-using ::testing::ElementsAre;
 using ::testing::HasSubstr;
-using ::testing::IsEmpty;
 
 constexpr auto kColumn = config::PartitionType::kColumn;
 
 TEST(ChooseRulesTest, TheFirstSourceWins) {
-  const ModelFacts own = {
-      "llama", {{"layers.*.mlp.up_proj", "colwise"}}, "config.json"};
+  const ModelFacts own = WithPlan({{"layers.*.mlp.up_proj", "colwise"}});
   config::TensorParallelRequest request = WithSpecs({Spec("x", kColumn)});
   request.preset_model = {"llama", {}};
   config::Diagnostics diagnostics;
@@ -45,11 +42,11 @@ TEST(ChooseRulesTest, TheFirstSourceWins) {
   EXPECT_EQ(rules.source, v1::RULE_SOURCE_TP_PLAN);
   EXPECT_EQ(rules.rules.size(), 1u);
 
-  rules = ChooseRules(request, {"llama", {}, ""}, &diagnostics);
+  rules = ChooseRules(request, {"llama", {}}, &diagnostics);
   EXPECT_EQ(rules.detail, "tp_plan of llama");
   EXPECT_EQ(rules.rules.size(), 9u);
 
-  rules = ChooseRules(request, {"stablelm", {}, ""}, &diagnostics);
+  rules = ChooseRules(request, {"stablelm", {}}, &diagnostics);
   EXPECT_EQ(rules.source, v1::RULE_SOURCE_HEURISTICS);
 
   request.size = 1;
@@ -58,14 +55,68 @@ TEST(ChooseRulesTest, TheFirstSourceWins) {
   EXPECT_FALSE(diagnostics.has_error());
 }
 
-TEST(ChooseRulesTest, PresetsOfDeepSpeed) {
-  EXPECT_THAT(PresetNames(), ElementsAre("bloom", "chatglm", "deepseek_v2",
-                                         "llama", "mixtral", "phi3", "qwen2"));
-  for (absl::string_view name : PresetNames()) {
-    EXPECT_TRUE(PresetRules(name).has_value()) << name;
+// Every row of the merge table. "unknown" is an error here, whatever else is
+// given; DeepSpeed goes on without it.
+TEST(ChooseRulesTest, PresetAndPartitionConfigMerge) {
+  enum class Config { kAbsent, kNoSpecs, kGiven };
+  struct Case {
+    std::string preset;  // "": absent
+    Config config;
+    bool use_default_specs;
+    std::string detail;  // without what is not used
+    size_t rules;
+    bool error = false;
+  };
+  for (const Case& c : std::vector<Case>{
+           {"llama", Config::kAbsent, true, "preset llama", 4},
+           {"lama", Config::kAbsent, true, "preset", 0, true},
+           {"", Config::kGiven, true, "partition_config", 1},
+           {"", Config::kGiven, false, "partition_config", 1},
+           {"llama", Config::kGiven, true,
+            "partition_config, then preset llama", 5},
+           {"llama", Config::kGiven, false, "partition_config", 1},
+           {"lama", Config::kGiven, true, "partition_config", 1, true},
+           {"", Config::kNoSpecs, true, "partition_config", 0},
+           {"llama", Config::kNoSpecs, true,
+            "partition_config, then preset llama", 4}}) {
+    config::TensorParallelRequest request = AtSize(2);
+    if (!c.preset.empty()) request.preset_model = {c.preset, {}};
+    if (c.config != Config::kAbsent) {
+      request.partition_config.emplace();
+      request.partition_config->use_default_specs = c.use_default_specs;
+      if (c.config == Config::kGiven) {
+        request.partition_config->specs = {Spec("x", kColumn)};
+      }
+    }
+    config::Diagnostics diagnostics;
+    const RuleSet rules = ChooseRules(request, {"none", {}}, &diagnostics);
+    const std::string text = absl::StrCat(c.preset, " -> ", rules.detail);
+    EXPECT_EQ(rules.detail.substr(0, rules.detail.find(';')), c.detail) << text;
+    EXPECT_EQ(rules.rules.size(), c.rules) << text;
+    EXPECT_EQ(diagnostics.has_error(), c.error) << text;
   }
-  EXPECT_TRUE(PresetRules("LLaMA").has_value());
-  EXPECT_FALSE(PresetRules("qwen3").has_value());
+}
+
+TEST(ChooseRulesTest, SourcesThatArePassedOverAreNoted) {
+  config::TensorParallelRequest request = AtSize(2);
+  request.preset_model = {"bloom", {"ds.json", "/preset", 1, 1}};
+  const Placed placed = PlaceAll(request);
+  EXPECT_EQ(placed.First("RULE_SOURCE").message(),
+            "the rules are those of preset bloom; there is also, and is not "
+            "used: tp_plan of llama");
+  EXPECT_EQ(placed.First("RULE_SOURCE").json_pointer(), "/preset");
+  EXPECT_EQ(PlaceAll(AtSize(2)).First("RULE_SOURCE").message(), "");
+}
+
+TEST(ChooseRulesTest, FlagsThatAreNotNeededAreNoted) {
+  config::LayerSpec spec = Spec(".*q_proj", kColumn);
+  spec.gather_output = true;
+  spec.grad_allreduce = true;
+  spec.shape = {int64_t{1}, int64_t{-1}};  // refused by DeepSpeed with a gather
+  const Placed placed = PlaceAll(WithSpecs({spec}));
+  EXPECT_FALSE(placed.diagnostics.has_error());
+  EXPECT_NE(placed.First("GATHER_OUTPUT_NOT_NEEDED").message(), "");
+  EXPECT_NE(placed.First("GRAD_ALLREDUCE_NOT_NEEDED").message(), "");
 }
 
 TEST(ChooseRulesTest, UnknownPresetIsAnErrorWithTheNearest) {
@@ -73,8 +124,7 @@ TEST(ChooseRulesTest, UnknownPresetIsAnErrorWithTheNearest) {
   request.preset_model = {"lama", {"ds.json", "/tensor_parallel", 3, 4}};
   const Placed placed = PlaceAll(request);
   ASSERT_TRUE(placed.diagnostics.has_error());
-  const v1::Diagnostic& diagnostic = placed.diagnostics.all()[0];
-  EXPECT_EQ(diagnostic.reason(), "UNKNOWN_PRESET");
+  const v1::Diagnostic diagnostic = placed.First("UNKNOWN_PRESET");
   EXPECT_EQ(diagnostic.line(), 3);
   EXPECT_EQ(diagnostic.suggestion(), "write \"llama\"");
   EXPECT_THAT(diagnostic.message(),
@@ -85,48 +135,9 @@ TEST(ChooseRulesTest, UnknownPresetIsAnErrorWithTheNearest) {
 TEST(ChooseRulesTest, BadPatternsNameTheirConstruct) {
   const Placed placed =
       PlaceAll(WithSpecs({Spec("a(?=b)", kColumn), Spec(".*q_proj", kColumn)}));
-  EXPECT_EQ(placed.diagnostics.all()[0].reason(), "PATTERN_INVALID");
-  EXPECT_EQ(placed.diagnostics.all()[0].json_pointer(), "/pattern");
-  EXPECT_THAT(placed.diagnostics.all()[0].message(), HasSubstr("look-ahead"));
-}
-
-TEST(ChooseRulesTest, StylesOfTpPlans) {
-  struct Case {
-    std::string style;
-    std::string how;  // of k_proj
-    std::string reason;
-  };
-  for (const Case& c :
-       std::vector<Case>{{"colwise", "column", ""},
-                         {"colwise_rep", "column", ""},
-                         {"COLWISE_GATHER_OUTPUT", "column", ""},
-                         {"rowwise", "row", ""},
-                         {"rowwise_split_input", "row", ""},
-                         {"replicated_with_grad_allreduce", "whole", ""},
-                         {"grouped_gemm", "", "TP_PLAN_STYLE_NOT_SUPPORTED"},
-                         {"ep_router", "", "TP_PLAN_STYLE_NOT_SUPPORTED"},
-                         {"colwyse", "", "TP_PLAN_STYLE_UNKNOWN"}}) {
-    const Placed placed =
-        PlaceAll(AtSize(2), TinyLlama(),
-                 {"llama", {{"layers.*.self_attn.k_proj", c.style}}, "c.json"});
-    if (c.reason.empty()) {
-      EXPECT_EQ(placed.How("model.layers.0.self_attn.k_proj.weight"), c.how)
-          << c.style;
-      continue;
-    }
-    ASSERT_TRUE(placed.diagnostics.has_error()) << c.style;
-    const v1::Diagnostic& diagnostic = placed.diagnostics.all()[0];
-    EXPECT_EQ(diagnostic.reason(), c.reason);
-    EXPECT_EQ(diagnostic.file(), "c.json");
-    EXPECT_EQ(diagnostic.json_pointer(),
-              "/base_model_tp_plan/layers.*.self_attn.k_proj");
-  }
-}
-
-TEST(ChooseRulesTest, PlanPatternsKeepWholeNames) {
-  const Placed placed =
-      PlaceAll(AtSize(2), TinyLlama(), {"llama", {{"proj", "colwise"}}, ""});
-  EXPECT_EQ(placed.How("model.layers.0.self_attn.k_proj.weight"), "whole");
+  EXPECT_EQ(placed.First("PATTERN_INVALID").json_pointer(), "/pattern");
+  EXPECT_THAT(placed.First("PATTERN_INVALID").message(),
+              HasSubstr("look-ahead"));
 }
 
 }  // namespace

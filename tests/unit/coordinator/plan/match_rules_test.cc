@@ -3,6 +3,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 #include "tests/unit/coordinator/plan/plan_testing.h"
 
 namespace autotp::plan {
@@ -41,7 +43,8 @@ TEST(MatchRulesTest, PresetOnLlamaNames) {
   EXPECT_EQ(placed.How(kNorm), "auto");
   EXPECT_EQ(placed.How(kEmbedding), "auto");
   EXPECT_EQ(placed.How(kHead), "auto");
-  EXPECT_THAT(placed.Reasons(), ElementsAre("VOCABULARY_PARALLEL"));
+  EXPECT_THAT(placed.Reasons(),
+              ElementsAre("RULE_SOURCE", "VOCABULARY_PARALLEL"));
   EXPECT_EQ(placed.by_name.at(kO).rule, R"(.*\.self_attn\.o_proj\.weight$)");
   EXPECT_EQ(placed.by_name.at(kO).reason, "preset llama: row");
 }
@@ -114,8 +117,7 @@ TEST(MatchRulesTest, ModelTypesFilter) {
   ours.model_types = {"llama", "bloom"};
   const Placed placed = PlaceAll(WithSpecs({other, ours}));
   EXPECT_EQ(placed.How(kQ), "row");
-  ASSERT_EQ(placed.diagnostics.all().size(), 2u);
-  EXPECT_THAT(placed.diagnostics.all()[1].message(),
+  EXPECT_THAT(placed.First("RULE_MATCHES_NOTHING").message(),
               HasSubstr("is for model types bloom; this is llama"));
 }
 
@@ -125,10 +127,11 @@ TEST(MatchRulesTest, StrictModeNamesTheUnmatched) {
   request.partition_config->strict_mode = true;
   const Placed placed = PlaceAll(request);
   ASSERT_TRUE(placed.diagnostics.has_error());
-  EXPECT_EQ(placed.diagnostics.all()[0].reason(), "STRICT_MODE_UNMATCHED");
   // As in DeepSpeed the head counts, the embedding does not.
-  EXPECT_EQ(placed.diagnostics.all()[0].message(),
+  EXPECT_EQ(placed.First("STRICT_MODE_UNMATCHED").message(),
             "strict_mode: no rule matches lm_head.weight");
+  EXPECT_EQ(placed.First("STRICT_MODE_UNMATCHED").json_pointer(),
+            "/partition_config");
   request = WithSpecs({Spec(".*proj", kColumn), Spec("lm_head", kColumn)});
   request.partition_config->strict_mode = true;
   EXPECT_FALSE(PlaceAll(request).diagnostics.has_error());
@@ -142,34 +145,56 @@ TEST(MatchRulesTest, EmbeddingsAreCutOverTheirWidthAsInDeepSpeed) {
   EXPECT_EQ(head.How(kEmbedding), "column");  // by the head's name: its rows
 }
 
-TEST(MatchRulesTest, ShapesThatSayNoMoreThanThePlainCut) {
-  struct Case {
-    std::vector<config::ShapeEntry> shape;
-    bool accepted;
-  };
-  for (const Case& c :
-       std::vector<Case>{{{int64_t{-1}, int64_t{-1}}, true},
-                         {{int64_t{1}, int64_t{8}}, true},
-                         {{std::vector<int64_t>{8}, int64_t{-1}}, true},
-                         {{int64_t{2}, int64_t{-1}}, false},
-                         {{std::vector<int64_t>{4, 4}, int64_t{-1}}, false},
-                         {{int64_t{-1}, int64_t{7}}, false},
-                         {{int64_t{2}, int64_t{-1}, int64_t{8}}, false}}) {
-    config::LayerSpec spec = Spec(".*q_proj", kColumn);
-    spec.shape = c.shape;
-    const Placed placed = PlaceAll(WithSpecs({spec}));
-    EXPECT_EQ(placed.diagnostics.has_error(), !c.accepted)
-        << testing::PrintToString(placed.Reasons());
-    if (!c.accepted) {
-      EXPECT_THAT(placed.Reasons(), Contains("SHAPE_NOT_SUPPORTED"));
+TEST(MatchRulesTest, OverlapsAreNoted) {
+  const Placed placed = PlaceAll(
+      WithSpecs({Spec(".*q_proj", kColumn), Spec(".*[qk]_proj", kRow)}));
+  EXPECT_EQ(placed.How(kQ), "column");
+  EXPECT_EQ(placed.First("RULES_OVERLAP").message(),
+            "partition_config spec 1 matches 2 parameters, 1 of which it does "
+            "not place: the first rule that matches decides, and norms follow "
+            "their values");
+}
+
+TEST(MatchRulesTest, EveryRuleTriedIsTold) {
+  config::LayerSpec other = Spec(".*q_proj", kSkip);
+  other.model_types = {"bloom"};
+  config::TensorParallelRequest request =
+      WithSpecs({other, Spec(".*up_proj", kColumn), Spec(".*layers", kRow),
+                 Spec("lm_head", kColumn)});
+  request.preset_model = {"llama", {}};
+  const program::Program program = TinyLlama(/*tied=*/true);
+  const Placed placed = PlaceAll(request, program);
+  const auto texts = [&](const std::string& name) {
+    const auto parameter =
+        std::find_if(program.parameters.begin(), program.parameters.end(),
+                     [&name](const auto& p) { return p.name == name; });
+    std::vector<std::string> found;
+    const std::vector<Trial>& trials = placed.by_name.at(name).trials;
+    for (size_t i = 0; i < trials.size(); ++i) {
+      found.push_back(TrialText(placed.rules, *parameter, trials, i));
     }
-  }
+    return found;
+  };
+  const std::string no = "no pattern of it matches";
+  EXPECT_THAT(
+      texts(kQ),
+      ElementsAre("only for model types bloom", no, "\".*layers\" matches: row",
+                  no, no,
+                  "\".*\\.self_attn\\.[qkv]_proj\\.weight$\" matches too, but "
+                  "partition_config spec 2 decided before",
+                  no, no));
+  EXPECT_EQ(texts(kNorm)[2],
+            "\".*layers\" matches, but such a vector has no cut of its own: it "
+            "follows the values that it meets");
+  EXPECT_EQ(texts(kEmbedding)[3],
+            "\"lm_head\" matches its other name lm_head.weight: column");
+  EXPECT_EQ(placed.by_name.at(kQBias).follows, kQ);
+  EXPECT_THAT(placed.by_name.at(kQBias).trials, IsEmpty());
 }
 
 TEST(MatchRulesTest, HeuristicsAndSizeOneLeaveAllOpen) {
   for (const int64_t size : {1, 2}) {
-    const Placed placed =
-        PlaceAll(AtSize(size), TinyLlama(), {"stablelm", {}, ""});
+    const Placed placed = PlaceAll(AtSize(size), TinyLlama(), {"stablelm", {}});
     EXPECT_EQ(placed.How(kQ), "auto");
     EXPECT_EQ(placed.How(kNorm), "auto");
     EXPECT_THAT(placed.Reasons(), IsEmpty());

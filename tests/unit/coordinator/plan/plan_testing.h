@@ -18,8 +18,9 @@
 namespace autotp::plan {
 
 // One llama layer: hidden 8, 4 query and 2 key heads of 2, intermediate 12,
-// vocabulary 16; q_proj with a bias.
-inline program::Program TinyLlama(bool tied = false) {
+// vocabulary 16; q_proj with a bias. Fused as in phi3: qkv_proj [16, 8] with a
+// bias, gate_up_proj [24, 8].
+inline program::Program TinyLlama(bool tied = false, bool fused = false) {
   program::Builder b("llama", 1, 4);
   program::ValueId x = program::kNoValue;
   {
@@ -33,19 +34,36 @@ inline program::Program TinyLlama(bool tied = false) {
       return rotate ? b.Rotary(v, tables) : v;
     };
     const program::ValueId h = b.RmsNorm("input_layernorm", x, 1e-5);
-    const program::ValueId q = heads(
-        b.Linear("self_attn.q_proj", h, {.out = 8, .bias = true}), 4, true);
-    const program::ValueId k =
-        heads(b.Linear("self_attn.k_proj", h, {.out = 4}), 2, true);
-    const program::ValueId v =
-        heads(b.Linear("self_attn.v_proj", h, {.out = 4}), 2, false);
+    program::ValueId q, k, v;
+    if (fused) {
+      const program::ValueId qkv =
+          b.Linear("self_attn.qkv_proj", h, {.out = 16, .bias = true});
+      q = b.Slice(qkv, 2, 0, 8);
+      k = b.Slice(qkv, 2, 8, 12);
+      v = b.Slice(qkv, 2, 12, 16);
+    } else {
+      q = b.Linear("self_attn.q_proj", h, {.out = 8, .bias = true});
+      k = b.Linear("self_attn.k_proj", h, {.out = 4});
+      v = b.Linear("self_attn.v_proj", h, {.out = 4});
+    }
+    q = heads(q, 4, true);
+    k = heads(k, 2, true);
+    v = heads(v, 2, false);
     const program::ValueId a = b.Reshape(
         b.Transpose(b.Attention(q, k, v, {.scale = 0.7}), 1, 2), {1, 4, 8});
     x = b.Add(x, b.Linear("self_attn.o_proj", a, {.out = 8, .bias = true}));
     const program::ValueId m = b.RmsNorm("post_attention_layernorm", x, 1e-5);
-    const program::ValueId gated =
-        b.GatedActivation(b.Linear("mlp.gate_proj", m, {.out = 12}),
-                          b.Linear("mlp.up_proj", m, {.out = 12}), "silu");
+    program::ValueId gate, up;
+    if (fused) {
+      const program::ValueId both =
+          b.Linear("mlp.gate_up_proj", m, {.out = 24});
+      gate = b.Slice(both, 2, 0, 12);
+      up = b.Slice(both, 2, 12, 24);
+    } else {
+      gate = b.Linear("mlp.gate_proj", m, {.out = 12});
+      up = b.Linear("mlp.up_proj", m, {.out = 12});
+    }
+    const program::ValueId gated = b.GatedActivation(gate, up, "silu");
     x = b.Add(x, b.Linear("mlp.down_proj", gated, {.out = 8}));
   }
   const program::ValueId logits =
@@ -63,7 +81,13 @@ inline config::LayerSpec Spec(const std::string& pattern,
   spec.type = type;
   spec.partition_dim = type == config::PartitionType::kColumn ? 0 : 1;
   spec.place = {"ds.json", "/spec", 1, 1};
+  spec.shape_place = {"ds.json", "/spec/shape", 1, 2};
   return spec;
+}
+
+// A model whose config.json has a tensor-parallel plan of its own.
+inline ModelFacts WithPlan(TpPlan entries) {
+  return {"llama", {{{"c.json", "/base_model_tp_plan"}, std::move(entries)}}};
 }
 
 struct Placed {
@@ -86,6 +110,14 @@ struct Placed {
     return found->second.request.dim == 0 ? "column" : "row";
   }
 
+  // The first diagnostic with that reason; an empty one if there is none.
+  v1::Diagnostic First(const std::string& reason) const {
+    for (const v1::Diagnostic& diagnostic : diagnostics.all()) {
+      if (diagnostic.reason() == reason) return diagnostic;
+    }
+    return {};
+  }
+
   std::vector<std::string> Reasons() const {
     std::vector<std::string> reasons;
     for (const v1::Diagnostic& diagnostic : diagnostics.all()) {
@@ -97,7 +129,7 @@ struct Placed {
 
 inline Placed PlaceAll(const config::TensorParallelRequest& request,
                        const program::Program& program = TinyLlama(),
-                       const ModelFacts& model = {"llama", {}, ""}) {
+                       const ModelFacts& model = {"llama", {}}) {
   Placed placed;
   placed.rules = ChooseRules(request, model, &placed.diagnostics);
   placed.by_name =
@@ -116,6 +148,7 @@ inline config::TensorParallelRequest WithSpecs(
   config::TensorParallelRequest request = AtSize(2);
   request.partition_config.emplace();
   request.partition_config->specs = std::move(specs);
+  request.partition_config->place = {"ds.json", "/partition_config", 1, 1};
   return request;
 }
 

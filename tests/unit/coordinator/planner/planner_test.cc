@@ -5,6 +5,7 @@
 
 #include <cstdlib>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_join.h"
 #include "tests/support/golden.h"
 #include "tests/unit/coordinator/planner/planner_testing.h"
@@ -198,6 +199,79 @@ TEST_F(PlannerTest, RulesThatForceGathersWarn) {
   EXPECT_THAT(ParameterTexts(result.planned.plan()),
               Contains("model.layers.0.self_attn.o_proj.weight 0 [8,16] "
                        "[8,16]"));
+}
+
+TEST_F(PlannerTest, GathersNameTheRuleThatAvoidsThem) {
+  const PlanResult result = MakePlan(
+      Spec(R"({"train_batch_size": 4, "tensor_parallel": {"autotp_size": 2,
+               "partition_config": {"layer_specs": [
+                 {"patterns": [".*[qkvo]_proj"]}]}}})"),
+      {});
+  ASSERT_TRUE(result.valid) << Everything(result);
+  bool found = false;
+  for (const v1::Diagnostic& diagnostic : result.diagnostics) {
+    if (diagnostic.reason() != "GATHER_NEEDED") continue;
+    EXPECT_NE(diagnostic.suggestion(), "");
+    EXPECT_THAT(diagnostic.message(), HasSubstr("bytes per step: "));
+    found =
+        found ||
+        (absl::StrContains(
+             diagnostic.message(),
+             "linear in model.layers.*.self_attn.o_proj needs the result") &&
+         absl::StrContains(
+             diagnostic.suggestion(),
+             "cut model.layers.*.self_attn.o_proj.weight by row, or"));
+  }
+  EXPECT_TRUE(found) << Everything(result);
+}
+
+TEST_F(PlannerTest, RulesAreCheckedWithoutAModelToo) {
+  Write("model/config.json", "{");
+  const PlanResult result = MakePlan(
+      Spec(R"({"train_batch_size": 4, "tensor_parallel": {"autotp_size": 2,
+               "preset_model": "lama", "partition_config": {"layer_specs": [
+                 {"patterns": [".*q_proj", "("]}]}}})"),
+      {});
+  EXPECT_FALSE(result.valid);
+  EXPECT_THAT(Reasons(result),
+              AllOf(Contains("UNKNOWN_PRESET"), Contains("PATTERN_INVALID")))
+      << Everything(result);
+  for (const v1::Diagnostic& diagnostic : result.diagnostics) {
+    if (diagnostic.reason() != "PATTERN_INVALID") continue;
+    EXPECT_EQ(diagnostic.json_pointer(),
+              "/tensor_parallel/partition_config/layer_specs/0/patterns/1");
+    EXPECT_EQ(diagnostic.line(), 3);
+  }
+}
+
+TEST_F(PlannerTest, EveryRuleTriedIsInThePlan) {
+  const PlanResult result = MakePlan(Spec(R"({"train_batch_size": 4,
+      "tensor_parallel": {"autotp_size": 2, "preset_model": "qwen2",
+        "partition_config": {"layer_specs": [
+          {"patterns": [".*o_proj"], "partition_type": "skip"}]}}})"),
+                                     {});
+  ASSERT_TRUE(result.valid) << Everything(result);
+  const v1::Plan& plan = result.planned.plan();
+  ASSERT_EQ(plan.rules_size(), 5);
+  EXPECT_EQ(plan.rules(0).origin(), "partition_config spec 0");
+  EXPECT_EQ(plan.rules(0).action(), "whole");
+  EXPECT_EQ(plan.rules(0).line(), 4);
+  EXPECT_EQ(plan.rules(0).decided(), 2);  // one in each layer
+  EXPECT_EQ(plan.rules(1).origin(), "preset qwen2");
+  EXPECT_EQ(plan.rules(1).decided(), 0);
+  EXPECT_EQ(plan.rules(2).decided(), 6);
+  int shown = 0;
+  for (const v1::ParameterPlan& parameter : plan.parameters()) {
+    if (parameter.name() != "model.layers.1.self_attn.o_proj.weight") continue;
+    ++shown;
+    ASSERT_EQ(parameter.trials_size(), 5);
+    EXPECT_EQ(parameter.trials(0).outcome(), v1::RuleTrial::OUTCOME_DECIDES);
+    EXPECT_EQ(parameter.trials(0).pattern(), ".*o_proj");
+    EXPECT_EQ(parameter.trials(1).outcome(), v1::RuleTrial::OUTCOME_TOO_LATE);
+    EXPECT_NE(parameter.trials(1).reason(), "");
+    EXPECT_EQ(parameter.trials(2).outcome(), v1::RuleTrial::OUTCOME_NO_MATCH);
+  }
+  EXPECT_EQ(shown, 1);
 }
 
 TEST_F(PlannerTest, ExportKeepsTheConfigButForItsDtype) {
