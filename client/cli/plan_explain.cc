@@ -139,6 +139,33 @@ std::string CollectiveText(const Explanation::Collective& collective) {
       use.reason().empty() ? "" : ": ", use.reason());
 }
 
+// A bias is placed by the rule of its weight.
+std::vector<Explanation::Trial> TrialsOf(const v1::Plan& plan,
+                                         const v1::ParameterPlan& parameter) {
+  const v1::ParameterPlan* tried = &parameter;
+  for (const v1::ParameterPlan& other : plan.parameters()) {
+    if (!parameter.follows().empty() && other.name() == parameter.follows())
+      tried = &other;
+  }
+  std::vector<Explanation::Trial> trials;
+  for (const v1::RuleTrial& trial : tried->trials()) {
+    if (trial.rule() < plan.rules_size())
+      trials.push_back({&plan.rules(trial.rule()), &trial});
+  }
+  return trials;
+}
+
+std::string TrialText(const Explanation::Trial& one) {
+  std::string text =
+      absl::StrCat(one.rule->origin(), ", ", one.rule->action(), ": ");
+  if (!one.trial->reason().empty())
+    return absl::StrCat(text, one.trial->reason());
+  // A plan's entry is named by its pattern already.
+  const std::string patterns = absl::StrJoin(one.rule->patterns(), " or ");
+  if (!absl::StrContains(text, patterns)) absl::StrAppend(&text, patterns, " ");
+  return absl::StrCat(text, "does not match");
+}
+
 }  // namespace
 
 absl::StatusOr<Explanation> Explain(const v1::Plan& plan,
@@ -148,6 +175,7 @@ absl::StatusOr<Explanation> Explain(const v1::Plan& plan,
   if (!found.ok()) return found.status();
   explanation.parameter = *found;
   explanation.classes = ClassesOf(plan, **found);
+  explanation.trials = TrialsOf(plan, **found);
   const std::string pattern = LayerPattern((*found)->name());
   const v1::CutClass* nearest =
       NearestClass(explanation.classes, (*found)->dim());
@@ -184,6 +212,12 @@ std::string ExplanationText(const Explanation& explanation,
   facts.push_back(
       {"rule", parameter.rule().empty() ? "none decided" : parameter.rule()});
   facts.push_back({"reason", parameter.reason()});
+  if (!parameter.follows().empty())
+    facts.push_back({"follows", parameter.follows()});
+  for (size_t i = 0; i < explanation.trials.size(); ++i) {
+    facts.push_back(
+        {i == 0 ? "rules tried" : "", TrialText(explanation.trials[i])});
+  }
   for (const Explanation::Class& one : explanation.classes) {
     facts.push_back({absl::StrCat("dimension ", one.dim), ClassText(*one.cut)});
   }
@@ -209,6 +243,11 @@ ordered_json ExplanationJson(const Explanation& explanation) {
     use["sites"] = ordered_json::array({ToJson(*one.site)});
     collectives.push_back(std::move(use));
   }
+  ordered_json trials = ordered_json::array();
+  for (const Explanation::Trial& one : explanation.trials) {
+    trials.push_back(
+        {{"rule", ToJson(*one.rule)}, {"trial", ToJson(*one.trial)}});
+  }
   ordered_json classes = ordered_json::array();
   for (const Explanation::Class& one : explanation.classes) {
     ordered_json cut = ToJson(*one.cut);
@@ -216,6 +255,7 @@ ordered_json ExplanationJson(const Explanation& explanation) {
     classes.push_back(std::move(cut));
   }
   return {{"parameter", ToJson(*explanation.parameter)},
+          {"rules_tried", std::move(trials)},
           {"classes", std::move(classes)},
           {"cut_with", explanation.neighbours},
           {"collectives", std::move(collectives)}};

@@ -29,6 +29,11 @@ struct Explanation {
     const v1::CollectiveSite* site = nullptr;
   };
   std::vector<Collective> collectives;  // it takes part in, layers aside
+  struct Trial {
+    const v1::RulePlan* rule = nullptr;
+    const v1::RuleTrial* trial = nullptr;
+  };
+  std::vector<Trial> trials;  // of every rule, in order; a bias's weight's
 };
 
 // `name`: a parameter's name or alias, or the end of one that no other

@@ -8,6 +8,7 @@
 #include "coordinator/plan/match_rules.h"
 #include "coordinator/planner/collectives.h"
 #include "coordinator/planner/estimate.h"
+#include "coordinator/planner/model_facts.h"
 
 namespace autotp::planner {
 namespace {
@@ -42,8 +43,8 @@ bool LayoutMeasure::Cut(int tensor_parallel_size, int64_t micro_batch) {
   config::Diagnostics unheard;
   const plan::RuleSet rules = plan::ChooseRules(
       tensor_parallel_,
-      {loaded->model_type, loaded->tp_plan,
-       (std::filesystem::path(model_.path) / "config.json").string()},
+      FactsOf(*loaded,
+              (std::filesystem::path(model_.path) / "config.json").string()),
       &unheard);
   partition::PartitionOptions options;
   options.tensor_parallel_size = tensor_parallel_size;

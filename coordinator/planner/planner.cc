@@ -20,6 +20,7 @@
 #include "coordinator/planner/digest.h"
 #include "coordinator/planner/export_spec.h"
 #include "coordinator/planner/measure_layout.h"
+#include "coordinator/planner/model_facts.h"
 #include "coordinator/planner/plan_message.h"
 #include "coordinator/planner/run_settings.h"
 #include "coordinator/planner/tune.h"
@@ -81,7 +82,7 @@ class Planning {
     if (LoadTheModel()) {
       Place();
     } else {  // what is wrong with the rules themselves is said all the same
-      plan::ChooseRules(config_.tensor_parallel, Facts(), &diagnostics_);
+      plan::ChooseRules(config_.tensor_parallel, {}, &diagnostics_);
     }
     if (options_.tune.has_value() && !diagnostics_.has_error()) TuneLayouts();
     result_.valid = !diagnostics_.has_error();
@@ -138,19 +139,10 @@ class Planning {
     return true;
   }
 
-  plan::ModelFacts Facts() const {
-    plan::ModelFacts facts;
-    facts.model_type = model_.model_type;
-    for (const model::TpPlanText& plan : model_.tp_plans) {
-      facts.tp_plans.push_back(
-          {{ConfigPath(spec_), plan.json_pointer}, plan.entries});
-    }
-    return facts;
-  }
-
   void Place() {
     const plan::RuleSet rules =
-        plan::ChooseRules(config_.tensor_parallel, Facts(), &diagnostics_);
+        plan::ChooseRules(config_.tensor_parallel,
+                          FactsOf(model_, ConfigPath(spec_)), &diagnostics_);
     const std::map<std::string, plan::Placement> placements = plan::MatchRules(
         rules, model_.program, model_.model_type, &diagnostics_);
     if (!config_.training || diagnostics_.has_error()) return;
