@@ -159,8 +159,9 @@ bool SpreadValues::CouldBeRow(const Node& node) const {
   if (node.operation != Operation::kLinear) return false;
   const ValueId x = node.inputs[0];
   const ValueId weight = node.inputs[1];
-  return is_parameter_[weight] && IsCut(weight) && CutOf(weight).dim == 0 &&
-         IsCut(x) &&
+  const int output = FlagOf(node, "transposed", false) ? 1 : 0;
+  return is_parameter_[weight] && IsCut(weight) &&
+         CutOf(weight).dim == output && IsCut(x) &&
          CutOf(x).dim == static_cast<int>(program_.values[x].shape.size()) - 1;
 }
 

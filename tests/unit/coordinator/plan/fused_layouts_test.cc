@@ -59,7 +59,7 @@ Program Interleaved(int64_t groups, int64_t per_group) {
   const ValueId v = b.Slice(all, 3, per_group + 1, heads);
   const int64_t query_heads = groups * per_group;
   const ValueId a = b.Attention(Heads(b, q, query_heads), Heads(b, k, groups),
-                                Heads(b, v, groups), 0.7);
+                                Heads(b, v, groups), {.scale = 0.7});
   const ValueId y = b.Linear("dense", Joined(b, a, query_heads),
                              {.out = kWidth, .bias = true});
   return Closed(b, b.Add(x, y));
@@ -73,7 +73,7 @@ Program JoinedOutput() {
   const ValueId q = Heads(b, b.Linear("q", x, {.out = 8}), 4);
   const ValueId k = Heads(b, b.Linear("k", x, {.out = 8}), 4);
   const ValueId v = Heads(b, b.Linear("v", x, {.out = 8}), 4);
-  const ValueId a = Joined(b, b.Attention(q, k, v, 0.7), 4);
+  const ValueId a = Joined(b, b.Attention(q, k, v, {.scale = 0.7}), 4);
   const ValueId m = b.Activation(b.Linear("up", x, {.out = 6}), "gelu");
   const ValueId y = b.Linear("out", b.Concat({a, m}, 2), {.out = kWidth});
   return Closed(b, b.Add(x, y));
