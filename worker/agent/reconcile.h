@@ -39,6 +39,7 @@ struct EndTrainer {
   AttemptKey attempt;
   int rank = 0;
   std::string reason;
+  bool ordered = false;  // the coordinator waits to hear of its end
 };
 
 struct ForwardOrder {

@@ -146,7 +146,9 @@ void Supervisor::Reconcile() {
   const Actions actions =
       agent::Reconcile(desired_, Views(), broken, options_.slots);
   for (const EndTrainer& end : actions.end) {
-    Kill(*Find(end.attempt, end.rank), end.reason);
+    Trainer& trainer = *Find(end.attempt, end.rank);
+    trainer.ordered = end.ordered;
+    Kill(trainer, end.reason);
   }
   for (const int task : actions.start) StartTrainer(desired_.tasks(task));
   for (const ForwardOrder& forward : actions.forward) Forward(forward);
@@ -324,6 +326,7 @@ void Supervisor::OnEnd(Trainer& trainer, int exit_code, int signal,
   if (trainer.said_end || trainer.ending || stopping_) {
     spdlog::info("{} rank {}: process {} ended, {}", Describe(attempt.key),
                  trainer.rank, trainer.pid, how);
+    if (trainer.ordered && !trainer.said_end) ReportStopped(attempt, trainer);
   } else {
     v1::Failure failure;
     if (trainer.last_words.has_value()) failure = *trainer.last_words;
@@ -355,6 +358,16 @@ void Supervisor::OnEnd(Trainer& trainer, int exit_code, int signal,
   }
   // A task may wait for this slot.
   loop_.Post([this] { Reconcile(); });
+}
+
+// Its slots are free for the next job once the coordinator has heard of it.
+void Supervisor::ReportStopped(Attempt& attempt, Trainer& trainer) {
+  v1::ReportTrainerRequest report;
+  report.set_rank(trainer.rank);
+  report.set_state(v1::ReportTrainerRequest::STATE_STOPPED);
+  report.set_step(trainer.step);
+  trainer.said_end = true;
+  attempt.reporter->AddState(report);
 }
 
 void Supervisor::Kill(Trainer& trainer, const std::string& why) {

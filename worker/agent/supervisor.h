@@ -78,6 +78,7 @@ class Supervisor {
     bool live = false;
     bool ending = false;    // we end it; its death is no failure
     bool said_end = false;  // FINISHED or STOPPED was reported
+    bool ordered = false;   // its end is ordered: STOPPED is due
     absl::Time start_time;
     int64_t step = 0;
     SentOrder sent;
@@ -114,6 +115,7 @@ class Supervisor {
                const v1::ReportTrainerRequest& state);
   void OnEnd(Trainer& trainer, int exit_code, int signal,
              const std::string& how);
+  static void ReportStopped(Attempt& attempt, Trainer& trainer);
   void Kill(Trainer& trainer, const std::string& why);
   void KillLater(const Trainer& trainer, absl::Duration delay,
                  const std::string& why);

@@ -227,6 +227,20 @@ TEST_F(AgentTest, OrderToStopReachesTheTrainers) {
   EXPECT_THAT(coordinator_.seen().order, Contains("STOPPED 1"));
 }
 
+TEST_F(AgentTest, TrainersThatAreEndedByOrderAreReportedAsStopped) {
+  v1::Assignment assignment = Tasks("stop", 2);
+  coordinator_.Assign(assignment);
+  ASSERT_TRUE(WaitForStates(2));
+  v1::JobOrder& order = *assignment.add_orders();
+  order.set_job("jobs/stop");
+  order.set_attempt(1);
+  order.set_stop_now(true);
+  coordinator_.Assign(assignment);
+  ASSERT_TRUE(WaitForStates(4));
+  EXPECT_THAT(coordinator_.seen().order, Contains("STOPPED 0"));
+  EXPECT_THAT(coordinator_.seen().order, Contains("STOPPED 1"));
+}
+
 TEST_F(AgentTest, SurplusTrainerEndsWithoutAFailure) {
   coordinator_.Assign(Tasks("stop", 2));
   ASSERT_TRUE(WaitForStates(2));

@@ -151,6 +151,7 @@ TEST(ReconcileTest, StopNowEndsAndStartsNothing) {
   Order(desired, 1).set_stop_now(true);
   const Actions actions = Reconcile(desired, {Live(1, 0)}, {}, 2);
   EXPECT_THAT(Ends(actions), ElementsAre("1/0"));
+  EXPECT_TRUE(actions.end[0].ordered);
   EXPECT_THAT(actions.start, IsEmpty());
 }
 
