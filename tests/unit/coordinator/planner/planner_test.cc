@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <cstdlib>
+#include <set>
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_join.h"
@@ -336,6 +337,9 @@ TEST_F(PlannerTest, FewerKeyHeadsThanRanks) {
   EXPECT_THAT(sums, ElementsAre(absl::StrCat("step ", 2 * 2 * 8 * 16 * 4)));
 }
 
+const std::set<std::string> kMoreExchanges = {"olmo2", "mixtral_balance",
+                                              "deepseek_v3"};
+
 // The models that the reference traces were made with.
 TEST_F(PlannerTest, RealModelsNeedNoGather) {
   const char* source = std::getenv("AUTOTP_SOURCE_DIR");
@@ -345,8 +349,9 @@ TEST_F(PlannerTest, RealModelsNeedNoGather) {
   int planned = 0;
   for (const auto& entry : std::filesystem::directory_iterator(models)) {
     if (!std::filesystem::exists(entry.path() / "model")) continue;
-    // Those of olmo2 exchange sums, which count among the all-reduces.
-    const bool model_has_plain_norms = entry.path().filename() != "olmo2";
+    // Norms over cut widths, latent attention and the routers' own loss
+    // exchange more: tests/golden/programs/collectives.txt has their counts.
+    const bool plain = !kMoreExchanges.contains(entry.path().filename());
     for (const int size : {1, 2, 3, 4}) {
       for (const char* preset : {"", R"(, "preset_model": "llama")"}) {
         v1::JobSpec spec = Spec(absl::StrCat(
@@ -358,17 +363,19 @@ TEST_F(PlannerTest, RealModelsNeedNoGather) {
             v1::ModelSource::INITIALIZATION_PRETRAINED);
         const PlanResult result = MakePlan(spec, {.check_run_settings = false});
         ASSERT_TRUE(result.valid) << entry.path() << Everything(result);
-        // A preset of other names than the model's is told of, and only that.
+        // Told of are a preset of other names than the model's, and a fused
+        // weight with fewer key heads than ranks; nothing else.
         for (const std::string& reason :
              Reasons(result, v1::Diagnostic::SEVERITY_WARNING)) {
-          EXPECT_TRUE(*preset != 0 && reason == "NOTHING_MATCHES")
+          EXPECT_TRUE((*preset != 0 && reason == "NOTHING_MATCHES") ||
+                      (size > 2 && reason == "CUT_NOT_POSSIBLE"))
               << entry.path() << " at " << size << Everything(result);
         }
         for (const v1::CollectivePlan& use :
              result.planned.plan().collectives()) {
           // Beyond the key heads of these models more values are whole.
           if (use.kind() == v1::CollectivePlan::KIND_ALL_REDUCE && size <= 2 &&
-              model_has_plain_norms) {
+              plain) {
             EXPECT_LE(use.count(), 2 * 2 + 1)  // 2L + 1 each way
                 << entry.path() << " at " << size << " " << use.phase();
           }

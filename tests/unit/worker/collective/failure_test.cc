@@ -57,7 +57,7 @@ TEST_P(FailureTest, SilentRankMeetsTheDeadlineAndTheErrorStays) {
       [&](Communicator& c) -> absl::Status {
         AUTOTP_RETURN_IF_ERROR(c.Barrier());
         if (c.rank() == 0) {  // stays, and stays silent
-          const absl::Time until = absl::Now() + absl::Milliseconds(600);
+          const absl::Time until = absl::Now() + absl::Milliseconds(1500);
           while (absl::Now() < until) std::this_thread::yield();
           return absl::OkStatus();
         }
