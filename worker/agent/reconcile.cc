@@ -47,9 +47,8 @@ Actions Reconcile(const v1::Assignment& desired,
       actions.end.push_back(
           {trainer.attempt, trainer.rank, "no longer assigned"});
     } else if (order != nullptr && order->stop_now()) {
-      actions.end.push_back(
-          {trainer.attempt, trainer.rank, "told to stop now",
-           /*ordered=*/true});
+      actions.end.push_back({trainer.attempt, trainer.rank, "told to stop now",
+                             /*ordered=*/true});
     } else if (order != nullptr && Grows(*order, trainer.sent)) {
       actions.forward.push_back({trainer.attempt, trainer.rank, *order});
     }
