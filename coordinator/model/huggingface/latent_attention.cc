@@ -14,6 +14,10 @@ using program::ValueId;
 
 namespace {
 
+// The norms of the latents keep their class's default, whatever the config's
+// rms_norm_eps is.
+constexpr double kNormEps = 1e-6;
+
 // YaRN's correction of the scores' scale, which DeepSeek applies beside that
 // of the tables.
 double YarnCorrection(ConfigReader& config) {
@@ -83,9 +87,9 @@ ValueId LatentAttention(Decoder& decoder, absl::string_view module, ValueId x,
   const int64_t width = plain + latent.rotary_width;
   ValueId q = x;
   if (latent.query_rank > 0) {
-    q = decoder.Norm(
-        "q_a_layernorm",
-        decoder.Linear("q_a_proj", x, latent.query_rank, latent.bias));
+    q = b.RmsNorm("q_a_layernorm",
+                  decoder.Linear("q_a_proj", x, latent.query_rank, latent.bias),
+                  kNormEps);
   }
   q = decoder.Linear(latent.query_rank > 0 ? "q_b_proj" : "q_proj", q,
                      heads * width, /*bias=*/false);
@@ -95,7 +99,8 @@ ValueId LatentAttention(Decoder& decoder, absl::string_view module, ValueId x,
 
   const ValueId narrow = decoder.Linear(
       "kv_a_proj_with_mqa", x, rank + latent.rotary_width, latent.bias);
-  ValueId kv = decoder.Norm("kv_a_layernorm", b.Slice(narrow, 2, 0, rank));
+  ValueId kv =
+      b.RmsNorm("kv_a_layernorm", b.Slice(narrow, 2, 0, rank), kNormEps);
   const int64_t both = plain + latent.value_width;
   kv = in_heads(decoder.Linear("kv_b_proj", kv, heads * both, /*bias=*/false),
                 both);
