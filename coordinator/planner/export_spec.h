@@ -2,7 +2,7 @@
 #ifndef AUTOTP_COORDINATOR_PLANNER_EXPORT_SPEC_H_
 #define AUTOTP_COORDINATOR_PLANNER_EXPORT_SPEC_H_
 
-#include "autotp/v1/assignment.pb.h"
+#include "autotp/v1/checkpoint.pb.h"
 #include "autotp/v1/job.pb.h"
 #include "coordinator/model/model.h"
 

@@ -11,7 +11,7 @@
 #include <string>
 
 #include "absl/status/status.h"
-#include "autotp/v1/assignment.pb.h"
+#include "autotp/v1/checkpoint.pb.h"
 
 namespace autotp::checkpoint {
 
