@@ -73,13 +73,18 @@ int64_t SequenceAt(const SamplerOptions& options, int64_t position) {
   return static_cast<int64_t>(place);
 }
 
+int64_t FirstPosition(const SamplerOptions& options, int64_t sequences_consumed,
+                      int64_t micro_step, int data_parallel_rank) {
+  return sequences_consumed +
+         (micro_step * options.data_parallel_size + data_parallel_rank) *
+             options.micro_batch_size;
+}
+
 std::vector<int64_t> MicroBatch(const SamplerOptions& options,
                                 int64_t sequences_consumed, int64_t micro_step,
                                 int data_parallel_rank) {
-  const int64_t first =
-      sequences_consumed +
-      (micro_step * options.data_parallel_size + data_parallel_rank) *
-          options.micro_batch_size;
+  const int64_t first = FirstPosition(options, sequences_consumed, micro_step,
+                                      data_parallel_rank);
   std::vector<int64_t> sequences(options.micro_batch_size);
   for (int64_t i = 0; i < options.micro_batch_size; ++i) {
     sequences[i] = SequenceAt(options, first + i);

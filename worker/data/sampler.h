@@ -36,10 +36,14 @@ absl::Status CheckSampler(const SamplerOptions& options);
 // The sequence at `position` of the order. REQUIRES: position >= 0, N > 0.
 int64_t SequenceAt(const SamplerOptions& options, int64_t position);
 
-// The sequences of one micro-step of one data-parallel rank, in order:
-// positions sequences_consumed + (micro_step * dp + dp_rank) * micro ... +
-// micro. `sequences_consumed` is the data position at the start of the
-// optimizer step; it grows by train_batch_size with each.
+// Where a micro-step of a data-parallel rank begins in the order:
+// sequences_consumed + (micro_step * dp + dp_rank) * micro.
+// `sequences_consumed` is the data position at the start of the optimizer
+// step; it grows by train_batch_size with each.
+int64_t FirstPosition(const SamplerOptions& options, int64_t sequences_consumed,
+                      int64_t micro_step, int data_parallel_rank);
+
+// The sequences from there on, as many as a micro-batch has.
 std::vector<int64_t> MicroBatch(const SamplerOptions& options,
                                 int64_t sequences_consumed, int64_t micro_step,
                                 int data_parallel_rank);

@@ -7,6 +7,7 @@
 #include <c10/core/InferenceMode.h>
 
 #include <numeric>
+#include <optional>
 #include <string>
 #include <utility>
 
@@ -60,7 +61,9 @@ class LocalProgram::Executor final {
   absl::Status Compile(const v1::Program& program,
                        const CompileOptions& options);
   absl::StatusOr<float> Run(absl::Span<const int64_t* const> inputs,
-                            double gradient_factor, ParameterStore& store);
+                            const RunOptions& options, ParameterStore& store);
+  absl::StatusOr<float> Evaluate(absl::Span<const int64_t* const> inputs,
+                                 ParameterStore& store);
   const std::vector<int64_t>& parameter_sizes() const { return sizes_; }
 
  private:
@@ -72,6 +75,8 @@ class LocalProgram::Executor final {
   absl::Status ReadNodes(const v1::Program& program,
                          const CompileOptions& options);
   void FindLifetimes();
+  absl::Status Begin(absl::Span<const int64_t* const> inputs,
+                     ParameterStore& store);
   absl::Status RunForward();
   absl::Status RunBackward();
   absl::Status FinishUnused();
@@ -92,6 +97,7 @@ class LocalProgram::Executor final {
   std::vector<at::Tensor> tensors_;
   std::vector<at::Tensor> gradients_;
   double gradient_factor_ = 1.0;
+  std::optional<RandomSource> random_;  // none: an evaluation
   ParameterStore* store_ = nullptr;
 };
 
@@ -124,6 +130,10 @@ class LocalProgram::Executor::Forwarder final : public ForwardContext {
   }
 
   double gradient_factor() override { return executor_.gradient_factor_; }
+
+  const RandomSource* random() override {
+    return executor_.random_.has_value() ? &*executor_.random_ : nullptr;
+  }
 
  private:
   Executor& executor_;
@@ -266,16 +276,14 @@ void LocalProgram::Executor::FindLifetimes() {
   }
 }
 
-absl::StatusOr<float> LocalProgram::Executor::Run(
-    absl::Span<const int64_t* const> inputs, double gradient_factor,
-    ParameterStore& store) {
+absl::Status LocalProgram::Executor::Begin(
+    absl::Span<const int64_t* const> inputs, ParameterStore& store) {
   if (inputs.size() != inputs_.size()) {
     return absl::InvalidArgumentError(
         absl::StrCat("the program has ", inputs_.size(), " inputs, ",
                      inputs.size(), " were given"));
   }
   store_ = &store;
-  gradient_factor_ = gradient_factor;
   tensors_.assign(values_.size(), at::Tensor());
   gradients_.assign(values_.size(), at::Tensor());
   for (size_t i = 0; i < inputs.size(); ++i) {
@@ -288,9 +296,28 @@ absl::StatusOr<float> LocalProgram::Executor::Run(
     tensors_[id] =
         at::from_blob(store.Weight(info.parameter), info.shape, info.type);
   }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<float> LocalProgram::Executor::Run(
+    absl::Span<const int64_t* const> inputs, const RunOptions& options,
+    ParameterStore& store) {
+  AUTOTP_RETURN_IF_ERROR(Begin(inputs, store));
+  gradient_factor_ = options.gradient_factor;
+  random_ = {options.seed, options.first_sequence};
   AUTOTP_RETURN_IF_ERROR(RunForward());
   const float loss = tensors_[loss_].item<float>();
   AUTOTP_RETURN_IF_ERROR(RunBackward());
+  Clear();
+  return loss;
+}
+
+absl::StatusOr<float> LocalProgram::Executor::Evaluate(
+    absl::Span<const int64_t* const> inputs, ParameterStore& store) {
+  AUTOTP_RETURN_IF_ERROR(Begin(inputs, store));
+  random_.reset();
+  AUTOTP_RETURN_IF_ERROR(RunForward());
+  const float loss = tensors_[loss_].item<float>();
   Clear();
   return loss;
 }
@@ -303,6 +330,7 @@ absl::Status LocalProgram::Executor::RunForward() {
       return Annotate(status,
                       absl::StrCat("forward of ", Describe(nodes_[i].node, i)));
     }
+    if (!random_.has_value()) nodes_[i].operation->Forget();
     for (const int id : nodes_[i].node.inputs()) {
       if (id == kNone || values_[id].parameter != kNone) continue;
       if (values_[id].last_use == i) tensors_[id].reset();
@@ -406,11 +434,19 @@ const std::vector<int64_t>& LocalProgram::parameter_sizes() const {
 }
 
 absl::StatusOr<float> LocalProgram::Run(absl::Span<const int64_t* const> inputs,
-                                        double gradient_factor,
+                                        const RunOptions& options,
                                         ParameterStore& store) {
   return CallTorch([&]() -> absl::StatusOr<float> {
     const c10::InferenceMode guard;
-    return executor_->Run(inputs, gradient_factor, store);
+    return executor_->Run(inputs, options, store);
+  });
+}
+
+absl::StatusOr<float> LocalProgram::Evaluate(
+    absl::Span<const int64_t* const> inputs, ParameterStore& store) {
+  return CallTorch([&]() -> absl::StatusOr<float> {
+    const c10::InferenceMode guard;
+    return executor_->Evaluate(inputs, store);
   });
 }
 

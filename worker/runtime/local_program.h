@@ -1,7 +1,8 @@
 // local_program.h -- runs one rank's local program, forward and backward.
 //
 // Flow: v1::Program -> Compile() -> the trainer calls Run() once per
-// micro-step -> loss; gradients are in the ParameterStore.
+// micro-step -> loss; gradients are in the ParameterStore. Evaluate() is the
+// forward alone.
 //
 // Nodes run in program order. A value is freed after its last use, unless an
 // operation keeps it for its backward; gradients likewise. Parameter
@@ -38,6 +39,15 @@ struct CompileOptions {
   collective::Communicator* tensor_group = nullptr;
 };
 
+// Of one micro-step.
+struct RunOptions {
+  double gradient_factor = 1.0;  // of the loss
+  // What dropout draws from: the seed, and the place of the first sequence in
+  // the order of training (sampler.h), from which the others go on.
+  uint64_t seed = 0;
+  int64_t first_sequence = 0;
+};
+
 class LocalProgram {
  public:
   // INVALID_ARGUMENT naming the node: an unknown operation, a missing or
@@ -53,7 +63,12 @@ class LocalProgram {
   // input's shape. Gradients of loss * gradient_factor go to `store`. Returns
   // the loss. Errors of the tensor group; RESOURCE_EXHAUSTED out of memory.
   absl::StatusOr<float> Run(absl::Span<const int64_t* const> inputs,
-                            double gradient_factor, ParameterStore& store);
+                            const RunOptions& options, ParameterStore& store);
+
+  // The loss alone, without dropout: nothing is kept for a backward, and of
+  // `store` only the weights are asked for.
+  absl::StatusOr<float> Evaluate(absl::Span<const int64_t* const> inputs,
+                                 ParameterStore& store);
 
  private:
   class Executor;

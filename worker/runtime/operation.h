@@ -3,7 +3,8 @@
 // Flow: registry.h makes one Operation per node -> Executor calls Forward in
 // program order, then Backward in reverse.
 //
-// An operation keeps, as members, what its Backward needs and drops it there.
+// An operation keeps, as members, what its Backward needs and drops it there,
+// or in Forget where no Backward follows.
 // It computes in fp32 whatever the stored type is: FloatInput and
 // FloatGradient cast, Give and Deliver round. Shapes have been checked by the
 // coordinator; a wrong one surfaces as an exception of LibTorch (call_torch.h).
@@ -34,6 +35,15 @@ struct NodeInfo {
   bool produces_loss = false;
 };
 
+// What a run's random numbers depend on beside the operation: the seed, and
+// the place in the order of training of the micro-batch's first sequence; the
+// others follow it. So they are the same in every layout, in a run that was
+// resumed, and when a value is computed again.
+struct RandomSource {
+  uint64_t seed = 0;
+  int64_t first_sequence = 0;
+};
+
 class ForwardContext {
  public:
   virtual ~ForwardContext() = default;
@@ -47,6 +57,8 @@ class ForwardContext {
   virtual void Give(int index, at::Tensor value) = 0;
   // What the loss's gradient is in this run.
   virtual double gradient_factor() = 0;
+  // Null where nothing is drawn: dropout is the identity in an evaluation.
+  virtual const RandomSource* random() { return nullptr; }
 };
 
 // Room for the gradient of an input, fp32, contiguous: to be written, or to be
@@ -75,6 +87,8 @@ class Operation {
   virtual ~Operation() = default;
   virtual absl::Status Forward(ForwardContext& context) = 0;
   virtual absl::Status Backward(BackwardContext& context) = 0;
+  // Drops what Forward kept. Operations that keep nothing leave it out.
+  virtual void Forget() {}
 };
 
 using OperationFactory =

@@ -97,12 +97,17 @@ class StepLoop {
         parts_.dataset, data::MicroBatch(sampler_, position_.sequences_consumed,
                                          micro, parts_.groups.data->rank()));
     if (!batch.ok()) return WithReason(batch.status(), v1::FAILURE_REASON_DATA);
-    const double factor =
+    runtime::RunOptions options;
+    options.gradient_factor =
         1.0 / static_cast<double>(config_.accumulation_steps() * data_size_);
+    options.seed = task_.seed();
+    options.first_sequence =
+        data::FirstPosition(sampler_, position_.sequences_consumed, micro,
+                            parts_.groups.data->rank());
     parts_.state.BeginMicroStep();
     const int64_t* inputs[] = {batch->input_ids.data(), batch->labels.data()};
     AUTOTP_ASSIGN_OR_RETURN(const float loss,
-                            parts_.program.Run(inputs, factor, parts_.state));
+                            parts_.program.Run(inputs, options, parts_.state));
     AUTOTP_RETURN_IF_ERROR(parts_.state.FinishMicroStep());
     return loss;
   }

@@ -29,6 +29,8 @@ class Activation final : public Operation {
     return absl::OkStatus();
   }
 
+  void Forget() override { x_ = at::Tensor(); }
+
  private:
   const ActivationKind kind_;
   at::Tensor x_;
@@ -56,6 +58,8 @@ class GatedActivation final : public Operation {
     if (context.Needs(1)) context.Add(1, std::move(up));
     return absl::OkStatus();
   }
+
+  void Forget() override { gate_ = up_ = at::Tensor(); }
 
  private:
   // A contiguous fp32 tensor that nobody else sees.
@@ -88,6 +92,8 @@ class SoftCap final : public Operation {
     return absl::OkStatus();
   }
 
+  void Forget() override { bent_ = at::Tensor(); }
+
  private:
   const double limit_;
   at::Tensor bent_;
@@ -111,6 +117,8 @@ class Clamp final : public Operation {
     if (context.Needs(0)) context.Add(0, dy.mul(within));
     return absl::OkStatus();
   }
+
+  void Forget() override { within_ = at::Tensor(); }
 
  private:
   const double limit_;

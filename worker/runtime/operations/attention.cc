@@ -88,6 +88,10 @@ class Attention final : public Operation {
     return absl::OkStatus();
   }
 
+  void Forget() override {
+    q_ = k_ = v_ = bias_ = y_ = log_sums_ = at::Tensor();
+  }
+
  private:
   kernel::AttentionShape ShapeOf(const at::Tensor& q, const at::Tensor& k,
                                  const at::Tensor& v) const {

@@ -53,6 +53,8 @@ class CrossEntropy final : public Operation {
     return absl::OkStatus();
   }
 
+  void Forget() override { gradient_ = at::Tensor(); }
+
  private:
   // Position t of a sequence predicts label t+1. Returns how many count.
   int64_t ReadTargets(const at::Tensor& labels) {

@@ -52,6 +52,8 @@ class Mul final : public Operation {
     return absl::OkStatus();
   }
 
+  void Forget() override { a_ = b_ = at::Tensor(); }
+
  private:
   at::Tensor a_;
   at::Tensor b_;

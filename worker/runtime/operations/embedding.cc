@@ -66,6 +66,8 @@ class Embedding final : public Operation {
     return absl::OkStatus();
   }
 
+  void Forget() override { ids_ = at::Tensor(); }
+
  private:
   const int64_t padding_;
   const int64_t begin_;

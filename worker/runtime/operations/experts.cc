@@ -124,6 +124,11 @@ class Experts final : public Operation {
     return absl::OkStatus();
   }
 
+  void Forget() override {
+    weights_.clear();
+    x_ = choice_weights_ = gate_ = up_ = at::Tensor();
+  }
+
  private:
   // An expert's rows of a sorted matrix.
   Matrix Of(const at::Tensor& rows, int expert) const {

@@ -80,6 +80,8 @@ class Linear final : public Operation {
     return absl::OkStatus();
   }
 
+  void Forget() override { x_ = weight_ = at::Tensor(); }
+
  private:
   const bool transposed_;
   at::Tensor x_;

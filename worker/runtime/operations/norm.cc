@@ -88,6 +88,8 @@ class RmsNorm final : public Operation {
     return absl::OkStatus();
   }
 
+  void Forget() override { x_ = weight_ = inverse_ = at::Tensor(); }
+
  private:
   const double epsilon_;
   const double offset_;
@@ -129,6 +131,8 @@ class CutRmsNorm final : public Operation {
     if (context.Needs(1)) context.Add(1, at::sum_to(dy.mul(normal), columns));
     return absl::OkStatus();
   }
+
+  void Forget() override { weight_ = normal_ = inverse_ = at::Tensor(); }
 
  private:
   // Of each row, over all ranks: [..., 1].
@@ -181,6 +185,10 @@ class LayerNorm final : public Operation {
     if (context.Needs(1)) context.Add(1, std::move(dweight));
     if (context.Needs(2)) context.Add(2, std::move(dbias));
     return absl::OkStatus();
+  }
+
+  void Forget() override {
+    x_ = weight_ = bias_ = mean_ = inverse_ = at::Tensor();
   }
 
  private:

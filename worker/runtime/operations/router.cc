@@ -72,6 +72,8 @@ class Router final : public Operation {
     return absl::OkStatus();
   }
 
+  void Forget() override { scores_ = chosen_ = at::Tensor(); }
+
  private:
   const kernel::RouterShape shape_;
   at::Tensor scores_;
@@ -123,6 +125,8 @@ class RouterLoss final : public Operation {
     scores_.clear();
     return absl::OkStatus();
   }
+
+  void Forget() override { scores_.clear(); }
 
  private:
   // One router's scores and choices.

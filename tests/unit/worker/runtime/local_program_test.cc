@@ -95,7 +95,8 @@ float LossOf(LocalProgram& program, const std::vector<float>& table,
   Store store({{0, 0, 0}, table});
   const int64_t ids[] = {1, 0};
   const int64_t* inputs[] = {ids, ids};
-  const absl::StatusOr<float> loss = program.Run(inputs, factor, store);
+  const absl::StatusOr<float> loss =
+      program.Run(inputs, {.gradient_factor = factor}, store);
   EXPECT_TRUE(loss.ok()) << loss.status();
   if (kept != nullptr) *kept = std::move(store);
   return loss.value_or(0);
@@ -126,6 +127,21 @@ TEST(LocalProgram, TellsOncePerParameterAlsoWhereThereIsNoUse) {
   EXPECT_THAT(store.done, ElementsAre(0, 1));
 }
 
+TEST(LocalProgram, AnEvaluationIsTheLossAloneAndLeavesTheNextRunAsItWas) {
+  const auto program = LocalProgram::Compile(TiedProgram(), {});
+  ASSERT_TRUE(program.ok()) << program.status();
+  const std::vector<float> table = {0.3f, -0.2f, 0.5f, 0.7f};
+  const float loss = LossOf(**program, table, 1);
+  Store store({{0, 0, 0}, table});
+  const int64_t ids[] = {1, 0};
+  const int64_t* inputs[] = {ids, ids};
+  const absl::StatusOr<float> evaluated = (*program)->Evaluate(inputs, store);
+  ASSERT_TRUE(evaluated.ok()) << evaluated.status();
+  EXPECT_EQ(*evaluated, loss);
+  EXPECT_THAT(store.done, ElementsAre());
+  EXPECT_EQ(LossOf(**program, table, 1), loss);
+}
+
 TEST(LocalProgram, MalformedProgramsAreRefusedByNode) {
   v1::Program late = TiedProgram();
   late.mutable_nodes(0)->set_inputs(0, late.nodes(2).outputs(0));
@@ -154,10 +170,10 @@ TEST(LocalProgram, AFaultOfTheTensorLibraryIsAStatus) {
   Store store({{0, 0, 0}, {1, 2, 3, 4}});
   const int64_t ids[] = {1, 0};
   const int64_t* inputs[] = {ids, ids};
-  EXPECT_EQ((*compiled)->Run(inputs, 1, store).status().code(),
+  EXPECT_EQ((*compiled)->Run(inputs, {}, store).status().code(),
             absl::StatusCode::kInternal);
   const int64_t* one[] = {ids};
-  EXPECT_EQ((*compiled)->Run(one, 1, store).status().code(),
+  EXPECT_EQ((*compiled)->Run(one, {}, store).status().code(),
             absl::StatusCode::kInvalidArgument);
 }
 
