@@ -1,88 +1,45 @@
 #include "worker/collective/reduce.h"
 
 #include <algorithm>
-#include <bit>
 
 #include "proto/support/check.h"
+#include "worker/kernel/half.h"
 
 // The kernels are compiled twice, for any x86-64 and for AVX2, and chosen at
 // run time. (target_clones would need ifuncs, which sanitizers do not survive.)
-#define AUTOTP_INLINE inline __attribute__((always_inline))
 
 namespace autotp::collective {
 namespace {
+
+using kernel::BFloat16;
+using kernel::Float16;
 
 // How an element is stored and in what it is accumulated.
 template <typename T>
 struct Plain {
   using Stored = T;
   using Value = T;
-  static AUTOTP_INLINE T Load(T x) { return x; }
-  static AUTOTP_INLINE T Store(T x) { return x; }
-};
-
-struct BFloat16 {
-  using Stored = uint16_t;
-  using Value = float;
-  static AUTOTP_INLINE float Load(uint16_t x) {
-    return std::bit_cast<float>(static_cast<uint32_t>(x) << 16);
-  }
-  static AUTOTP_INLINE uint16_t Store(float x) {
-    const uint32_t bits = std::bit_cast<uint32_t>(x);
-    const uint32_t rounded = (bits + 0x7fff + ((bits >> 16) & 1)) >> 16;
-    return static_cast<uint16_t>(x != x ? 0x7fc0 : rounded);
-  }
-};
-
-struct Float16 {
-  using Stored = uint16_t;
-  using Value = float;
-  static AUTOTP_INLINE float Load(uint16_t x) {
-    const uint32_t sign = static_cast<uint32_t>(x & 0x8000) << 16;
-    const uint32_t magnitude = x & 0x7fff;
-    // As an fp32 number with the exponent 112 too small; the product with
-    // 2^112 is exact and gives subnormals their leading one.
-    const float scaled = std::bit_cast<float>(magnitude << 13) *
-                         std::bit_cast<float>(0x77800000u);
-    const uint32_t finite = std::bit_cast<uint32_t>(scaled);
-    const uint32_t special = 0x7f800000u | (magnitude << 13);
-    return std::bit_cast<float>(sign |
-                                (magnitude >= 0x7c00 ? special : finite));
-  }
-  static AUTOTP_INLINE uint16_t Store(float x) {
-    const uint32_t bits = std::bit_cast<uint32_t>(x);
-    const uint32_t sign = (bits >> 16) & 0x8000;
-    const uint32_t magnitude = bits & 0x7fffffff;
-    const uint32_t normal =
-        (magnitude - (112u << 23) + 0xfff + ((magnitude >> 13) & 1)) >> 13;
-    // Adding 1/2 shifts a subnormal's bits to the right place and rounds them.
-    const uint32_t subnormal =
-        std::bit_cast<uint32_t>(std::bit_cast<float>(magnitude) + 0.5f) -
-        std::bit_cast<uint32_t>(0.5f);
-    uint32_t result = magnitude < (113u << 23) ? subnormal : normal;
-    result = magnitude >= 0x477ff000u ? 0x7c00 : result;  // 65520 and above
-    result = magnitude > 0x7f800000u ? 0x7e00 : result;
-    return static_cast<uint16_t>(sign | result);
-  }
+  static AUTOTP_ALWAYS_INLINE T Load(T x) { return x; }
+  static AUTOTP_ALWAYS_INLINE T Store(T x) { return x; }
 };
 
 struct Sum {
   template <typename V>
-  static AUTOTP_INLINE V Apply(V a, V b) {
+  static AUTOTP_ALWAYS_INLINE V Apply(V a, V b) {
     return a + b;
   }
 };
 
 struct Max {
   template <typename V>
-  static AUTOTP_INLINE V Apply(V a, V b) {
+  static AUTOTP_ALWAYS_INLINE V Apply(V a, V b) {
     return b > a || b != b ? b : a;
   }
 };
 
 template <typename Type, typename Op>
-AUTOTP_INLINE void ReduceAll(const void* const* inputs, int inputs_count,
-                             int64_t count, void* output) {
+AUTOTP_ALWAYS_INLINE void ReduceAll(const void* const* inputs, int inputs_count,
+                                    int64_t count, void* output) {
   using Stored = typename Type::Stored;
   using Value = typename Type::Value;
   auto* out = static_cast<Stored*>(output);
@@ -111,8 +68,10 @@ AUTOTP_INLINE void ReduceAll(const void* const* inputs, int inputs_count,
 }
 
 template <typename Op>
-AUTOTP_INLINE void ReduceTyped(ElementType type, const void* const* inputs,
-                               int inputs_count, int64_t count, void* output) {
+AUTOTP_ALWAYS_INLINE void ReduceTyped(ElementType type,
+                                      const void* const* inputs,
+                                      int inputs_count, int64_t count,
+                                      void* output) {
   switch (type) {
     case ElementType::kFloat32:
       return ReduceAll<Plain<float>, Op>(inputs, inputs_count, count, output);
@@ -130,9 +89,10 @@ AUTOTP_INLINE void ReduceTyped(ElementType type, const void* const* inputs,
   AUTOTP_CHECK(false, "no reduction for element type ", static_cast<int>(type));
 }
 
-AUTOTP_INLINE void ReduceBody(ElementType type, Reduction op,
-                              const void* const* inputs, int inputs_count,
-                              int64_t count, void* output) {
+AUTOTP_ALWAYS_INLINE void ReduceBody(ElementType type, Reduction op,
+                                     const void* const* inputs,
+                                     int inputs_count, int64_t count,
+                                     void* output) {
   if (op == Reduction::kSum) {
     ReduceTyped<Sum>(type, inputs, inputs_count, count, output);
   } else {

@@ -65,6 +65,18 @@ absl::StatusOr<Position> Restore(const v1::TrainerTask& task,
                   manifest.sequences_consumed()};
 }
 
+// fp32 where nothing is said.
+collective::ElementType ElementTypeOf(v1::DataType type) {
+  switch (type) {
+    case v1::DATA_TYPE_BFLOAT16:
+      return collective::ElementType::kBFloat16;
+    case v1::DATA_TYPE_FLOAT16:
+      return collective::ElementType::kFloat16;
+    default:
+      return collective::ElementType::kFloat32;
+  }
+}
+
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<zero::FlatState>> MakeState(
@@ -80,7 +92,9 @@ absl::StatusOr<std::unique_ptr<zero::FlatState>> MakeState(
   }
   zero::FlatStateOptions options;
   options.zero_stage = task.config().zero_stage();
-  options.bfloat16 = task.config().compute_dtype() == v1::DATA_TYPE_BFLOAT16;
+  options.weight_type = ElementTypeOf(task.config().compute_dtype());
+  options.gradient_type = ElementTypeOf(task.config().gradient_dtype());
+  options.exchange_type = ElementTypeOf(task.config().communication_dtype());
   options.bucket_elements = task.config().reduce_bucket_elements();
   options.gather_elements = task.config().allgather_bucket_elements();
   options.data_group = groups.data_or_null();

@@ -7,19 +7,17 @@
 //     GradientDone), FinishMicroStep
 //   ReduceGradients -> SquaredNorm -> Update
 //
-//            weights   gradients                optimizer state, masters
-//   stage 0  whole     whole; all-reduce        whole
-//   stage 1  whole     whole; reduce-scatter    own shard
-//   stage 2  whole     own shard; each bucket   own shard
-//                      reduce-scattered when its backward is done
+//            weights   gradients    optimizer state, masters
+//   stage 0  whole     whole        whole
+//   stage 1  whole     whole        own shard
+//   stage 2  whole     own shard    own shard
 //
-// Gradients are sums over micro-steps and data-parallel ranks: the caller
-// scales each micro-step's loss. Parameters with partial gradients are also
-// summed over the tensor-parallel group, once a step. All stages give the same
+// Gradients (flat_gradients.h) are sums over micro-steps and data-parallel
+// ranks: the caller scales each micro-step's loss. All stages give the same
 // numbers; stages 0 and 1 to the bit.
 //
-// Weights are fp32, or bf16 with fp32 masters. Without data parallelism every
-// stage is stage 0.
+// Weights are fp32, or a 16-bit type with fp32 masters. Without data
+// parallelism every stage is stage 0.
 //
 // Threading: one thread at a time; loops are split by options.parallel_for.
 #ifndef AUTOTP_WORKER_ZERO_FLAT_STATE_H_
@@ -29,21 +27,18 @@
 #include <memory>
 #include <vector>
 
-#include "absl/functional/function_ref.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "proto/support/flat_layout.h"
 #include "worker/collective/communicator.h"
 #include "worker/optimizer/adam.h"
 #include "worker/runtime/parameter_store.h"
+#include "worker/zero/flat_gradients.h"
 #include "worker/zero/host_memory.h"
+#include "worker/zero/parallel_for.h"
 #include "worker/zero/weight_gather.h"
 
 namespace autotp::zero {
-
-// Splits [0, count) over threads, in pieces of at least `grain`.
-using ParallelFor = void (*)(int64_t count, int64_t grain,
-                             absl::FunctionRef<void(int64_t, int64_t)> body);
 
 struct ParameterInfo {
   int64_t elements = 0;  // of the local shape
@@ -56,7 +51,10 @@ struct ParameterInfo {
 
 struct FlatStateOptions {
   int zero_stage = 0;
-  bool bfloat16 = false;
+  collective::ElementType weight_type = collective::ElementType::kFloat32;
+  // In which micro-steps are summed, and ranks.
+  collective::ElementType gradient_type = collective::ElementType::kFloat32;
+  collective::ElementType exchange_type = collective::ElementType::kFloat32;
   int64_t bucket_elements = 0;  // 0: the largest that is sensible
   int64_t gather_elements = 0;  // at most, in one all-gather; 0: any number
   collective::Communicator* data_group = nullptr;    // null: one rank
@@ -103,33 +101,24 @@ class FlatState final : public runtime::ParameterStore {
   int64_t optimizer_state_bytes() const;
   // Of weights with their fp32 masters, and of gradients outside buckets.
   int64_t weight_bytes() const { return weights_.bytes() + masters_.bytes(); }
-  int64_t gradient_bytes() const { return gradients_.bytes(); }
+  int64_t gradient_bytes() const { return gradients_->bytes(); }
   const FlatLayout& layout() const { return layout_; }
 
  private:
-  // A bucket's gradients on their way to its shard (stage 2).
-  struct BucketReduction {
-    int bucket = -1;
-    HostMemory memory;
-    std::unique_ptr<collective::Work> work;
-  };
-
   FlatState(std::vector<ParameterInfo> parameters,
             const FlatStateOptions& options, FlatLayout layout);
   absl::Status Allocate();
-  void For(int64_t count, int64_t grain,
-           absl::FunctionRef<void(int64_t, int64_t)> body) const;
+  bool HasMasters() const {
+    return options_.weight_type != collective::ElementType::kFloat32;
+  }
+  void* WeightAt(int64_t position) const;
 
   // Elements that this rank updates, and where its state of them begins.
   Range Updated(const Bucket& bucket) const;
   int64_t StateOffset(int64_t position, const Bucket& bucket) const;
   float* Master(int64_t position, const Bucket& bucket);
   std::vector<OwnedPiece> Pieces(bool updated);
-  float* ReducedGradient(int64_t position, const Bucket& bucket) const;
 
-  absl::Status StartReduction(int bucket);
-  absl::Status FinishReduction();
-  absl::Status SumOverTensorGroup();
   void UpdateBucket(const Bucket& bucket, const optimizer::AdamStep& step);
   // `range` of a bucket without its frozen parameters.
   std::vector<Range> Trained(Range range, const Bucket& bucket) const;
@@ -140,21 +129,13 @@ class FlatState final : public runtime::ParameterStore {
   const FlatLayout layout_;
   const int stage_;
   const int data_rank_;
-  const int data_size_;
 
-  HostMemory weights_;    // compute type, whole
-  HostMemory masters_;    // bf16 only: fp32 of what is updated here
-  HostMemory gradients_;  // fp32: whole, or this shard's (stage 2)
+  HostMemory weights_;  // in the weight type, whole
+  HostMemory masters_;  // of 16-bit weights: fp32 of what is updated here
+  std::unique_ptr<FlatGradients> gradients_;
   HostMemory exp_avg_;
   HostMemory exp_avg_sq_;
   WeightGather gather_;  // stages 1 and 2
-
-  std::vector<bool> written_;        // [parameter] in this step
-  std::vector<int> pending_;         // [bucket] parameters not yet done
-  std::vector<HostMemory> buckets_;  // [bucket] being filled (stage 2)
-  std::vector<bool> reduced_;        // [bucket] in this step (stage 2)
-  BucketReduction reduction_;
-  HostMemory spare_;  // a bucket's memory, kept for the next
 };
 
 }  // namespace autotp::zero

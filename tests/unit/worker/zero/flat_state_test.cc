@@ -6,7 +6,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <cstring>
 #include <map>
 #include <optional>
 #include <thread>
@@ -15,10 +14,15 @@
 #include <gtest/gtest.h>
 
 #include "worker/collective/factory.h"
+#include "worker/zero/rounding.h"
 
 namespace autotp::zero {
 namespace {
 
+using collective::ElementType;
+
+constexpr ElementType kTypes[] = {ElementType::kFloat32, ElementType::kBFloat16,
+                                  ElementType::kFloat16};
 const std::vector<int64_t> kSizes = {40, 7, 33, 64, 3};
 constexpr int kPartial = 4;  // the last one's gradient is partial
 constexpr int kMicroSteps = 2;
@@ -61,21 +65,18 @@ struct Outcome {
   std::vector<double> norms;
   std::map<std::pair<int, int64_t>, std::vector<float>> owned;
   int64_t state_bytes = 0;
+  int64_t gradient_bytes = 0;
   std::vector<int64_t> gathered;  // elements of each all-gather
 };
 
-std::vector<float> Values(const void* weight, int64_t count, bool bfloat16) {
+std::vector<float> Values(const void* weight, int64_t count, ElementType type) {
   std::vector<float> values(count);
-  for (int64_t i = 0; i < count; ++i) {
-    const uint32_t bits =
-        bfloat16 ? uint32_t{static_cast<const uint16_t*>(weight)[i]} << 16
-                 : static_cast<const uint32_t*>(weight)[i];
-    std::memcpy(&values[i], &bits, sizeof(bits));
-  }
+  Widen(weight, count, type, values.data());
   return values;
 }
 
-void Train(FlatState& state, int data_rank, bool bfloat16, Outcome& outcome) {
+void Train(FlatState& state, int data_rank, ElementType weight_type,
+           Outcome& outcome) {
   for (size_t p = 0; p < kSizes.size(); ++p) {
     std::vector<float> values(kSizes[p]);
     for (int64_t i = 0; i < kSizes[p]; ++i)
@@ -114,13 +115,14 @@ void Train(FlatState& state, int data_rank, bool bfloat16, Outcome& outcome) {
   }
   for (size_t p = 0; p < kSizes.size(); ++p) {
     outcome.weights.push_back(
-        Values(state.Weight(static_cast<int>(p)), kSizes[p], bfloat16));
+        Values(state.Weight(static_cast<int>(p)), kSizes[p], weight_type));
   }
   for (const OwnedPiece& piece : state.OwnedPieces()) {
     outcome.owned[{piece.parameter, piece.range.begin}] = {
         piece.exp_avg, piece.exp_avg + piece.range.size()};
   }
   outcome.state_bytes = state.optimizer_state_bytes();
+  outcome.gradient_bytes = state.gradient_bytes();
 }
 
 // Counts what is gathered through it.
@@ -159,8 +161,10 @@ class CountingGroup final : public collective::Communicator {
 };
 
 struct RunOptions {
-  bool bfloat16 = false;
+  ElementType weight_type = ElementType::kFloat32;
   int64_t gather_elements = 0;
+  ElementType gradient_type = ElementType::kFloat32;
+  ElementType exchange_type = ElementType::kFloat32;
 };
 
 std::vector<Outcome> RunRanks(int data_size, int tensor_size, int stage,
@@ -190,13 +194,15 @@ std::vector<Outcome> RunRanks(int data_size, int tensor_size, int stage,
       options.zero_stage = stage;
       options.bucket_elements = 80;
       options.gather_elements = run.gather_elements;
-      options.bfloat16 = run.bfloat16;
+      options.weight_type = run.weight_type;
+      options.gradient_type = run.gradient_type;
+      options.exchange_type = run.exchange_type;
       std::optional<CountingGroup> counting;
       if (data) options.data_group = &counting.emplace(*data);
       options.tensor_group = tensor.get();
       auto state = FlatState::Create(parameters, options);
       ASSERT_TRUE(state.ok()) << state.status();
-      Train(**state, d, run.bfloat16, outcomes[rank]);
+      Train(**state, d, run.weight_type, outcomes[rank]);
       if (counting) outcomes[rank].gathered = counting->gathered;
     });
   }
@@ -243,18 +249,94 @@ TEST(FlatState, TwoRanksStepAsOneThatSeesBothGradients) {
   EXPECT_NEAR(ranks[0].norms[0] + ranks[1].norms[0], want, 1e-4 * want);
 }
 
-TEST(FlatState, PartialGradientsAreSummedOverTheTensorGroup) {
+class PartialGradientTest : public ::testing::TestWithParam<RunOptions> {};
+
+TEST_P(PartialGradientTest, AreSummedOverTheTensorGroup) {
+  // What is kept more finely than it is sent is rounded once more.
+  const bool again = GetParam().exchange_type == ElementType::kBFloat16;
+  const float tolerance = again ? 0x1p-8f : 1e-5f;
   for (const int stage : {0, 1, 2}) {
-    const std::vector<Outcome> ranks = RunRanks(2, 2, stage);
+    const std::vector<Outcome> ranks = RunRanks(2, 2, stage, GetParam());
     // Tensor ranks made the same gradients, so the sum doubles the first
     // moment of the partial parameter and leaves the others alone.
-    const std::vector<Outcome> alone = RunRanks(2, 1, stage);
+    const std::vector<Outcome> alone = RunRanks(2, 1, stage, GetParam());
     for (const auto& [place, moments] : alone[0].owned) {
       const float factor = place.first == kPartial ? 2.0f : 1.0f;
       const std::vector<float>& got = ranks[0].owned.at(place);
       for (size_t i = 0; i < moments.size(); ++i) {
-        ASSERT_NEAR(got[i], factor * moments[i], 1e-5)
+        ASSERT_NEAR(got[i], factor * moments[i],
+                    tolerance * std::max(1.0f, std::abs(got[i])))
             << "stage " << stage << ", parameter " << place.first;
+      }
+    }
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Types, PartialGradientTest,
+    ::testing::Values(RunOptions{},
+                      RunOptions{.exchange_type = ElementType::kBFloat16},
+                      RunOptions{.gradient_type = ElementType::kFloat16,
+                                 .exchange_type = ElementType::kFloat16},
+                      RunOptions{.gradient_type = ElementType::kBFloat16}));
+
+float RoundedTo(float value, ElementType type) {
+  uint32_t stored = 0;
+  float back = 0;
+  Round(&value, 1, type, &stored);
+  Widen(&stored, 1, type, &back);
+  return back;
+}
+
+// The squared norm of a step, element by element as the types say.
+double RoundedNorm(int step, int stage, ElementType kept, ElementType sent) {
+  constexpr int kRanks = 2;
+  double squares = 0;
+  for (const int p : {0, 1, 3, 4}) {
+    for (int64_t i = 0; i < kSizes[p]; ++i) {
+      const auto gradient = [&](int micro, int rank) {
+        const float once = MadeUp(step, micro, rank, p, i);
+        return p == 1 ? once + once : once;
+      };
+      float total = 0;
+      if (stage == 2) {
+        for (int micro = 0; micro < kMicroSteps; ++micro) {
+          float sum = 0;
+          for (int rank = 0; rank < kRanks; ++rank)
+            sum += RoundedTo(gradient(micro, rank), sent);
+          total = RoundedTo(total + RoundedTo(sum, sent), kept);
+        }
+      } else {
+        for (int rank = 0; rank < kRanks; ++rank) {
+          float own = 0;
+          for (int micro = 0; micro < kMicroSteps; ++micro)
+            own = RoundedTo(own + gradient(micro, rank), kept);
+          total += RoundedTo(own, sent);
+        }
+        total = RoundedTo(RoundedTo(total, sent), kept);
+      }
+      squares += static_cast<double>(total) * total;
+    }
+  }
+  return squares;
+}
+
+TEST(FlatState, GradientsAreRoundedWhereTheyAreKeptAndWhereTheyAreSent) {
+  for (const int stage : {0, 1, 2}) {
+    for (const ElementType kept : kTypes) {
+      for (const ElementType sent : kTypes) {
+        const std::vector<Outcome> ranks = RunRanks(
+            2, 1, stage, {.gradient_type = kept, .exchange_type = sent});
+        for (int step = 1; step <= kSteps; ++step) {
+          const double want = RoundedNorm(step, stage, kept, sent);
+          EXPECT_NEAR(ranks[0].norms[step - 1] + ranks[1].norms[step - 1], want,
+                      1e-7 * want)
+              << "stage " << stage << ", kept in " << static_cast<int>(kept)
+              << ", sent in " << static_cast<int>(sent) << ", step " << step;
+        }
+        EXPECT_EQ(ranks[0].weights, ranks[1].weights);
+        EXPECT_EQ(ranks[0].gradient_bytes,
+                  collective::SizeOf(kept) * (stage == 2 ? 112 : 224));
       }
     }
   }
@@ -262,10 +344,10 @@ TEST(FlatState, PartialGradientsAreSummedOverTheTensorGroup) {
 
 // Buckets of this layout at two ranks hold 64, 64, 64 and 32 elements.
 TEST(FlatState, GathersNoMoreAtOnceThanIsAllowedAndTheSameBytes) {
-  for (const bool bfloat16 : {false, true}) {
+  for (const ElementType type : kTypes) {
     for (const int stage : {1, 2}) {
       const std::vector<Outcome> whole =
-          RunRanks(2, 1, stage, {.bfloat16 = bfloat16});
+          RunRanks(2, 1, stage, {.weight_type = type});
       int64_t elements = 0;  // of one step
       for (const int64_t count : whole[0].gathered) elements += count;
       elements /= kSteps;
@@ -275,7 +357,7 @@ TEST(FlatState, GathersNoMoreAtOnceThanIsAllowedAndTheSameBytes) {
       } kCases[] = {{1'000'000, 0}, {64, 64}, {20, 20}, {7, 6}, {1, 2}};
       for (const auto& [limit, largest] : kCases) {
         const std::vector<Outcome> cut = RunRanks(
-            2, 1, stage, {.bfloat16 = bfloat16, .gather_elements = limit});
+            2, 1, stage, {.weight_type = type, .gather_elements = limit});
         for (int rank = 0; rank < 2; ++rank) {
           EXPECT_EQ(cut[rank].weights, whole[rank].weights)
               << "stage " << stage << ", at most " << limit;
@@ -303,7 +385,7 @@ TEST(FlatState, GathersNoMoreAtOnceThanIsAllowedAndTheSameBytes) {
 
 TEST(FlatState, BFloat16WeightsAreRoundedMasters) {
   FlatStateOptions options;
-  options.bfloat16 = true;
+  options.weight_type = ElementType::kBFloat16;
   auto state = FlatState::Create({{3}}, options);
   ASSERT_TRUE(state.ok()) << state.status();
   const float values[] = {1.0f, 1.0040f, -3.0f};
