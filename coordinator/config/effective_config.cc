@@ -1,11 +1,40 @@
 #include "coordinator/config/effective_config.h"
 
+#include <cmath>
 #include <nlohmann/json.hpp>
 
 namespace autotp::config {
 namespace {
 
 using Json = nlohmann::ordered_json;
+
+const char* TypeName(v1::DataType type) {
+  return type == v1::DATA_TYPE_BFLOAT16  ? "bf16"
+         : type == v1::DATA_TYPE_FLOAT16 ? "fp16"
+                                         : "fp32";
+}
+
+Json BrainFloatJson(const v1::TrainingConfig& training) {
+  if (training.compute_dtype() != v1::DATA_TYPE_BFLOAT16)
+    return {{"enabled", false}};
+  return {{"enabled", true},
+          {"check_grad_overflow", training.skip_non_finite()}};
+}
+
+Json HalfJson(const v1::TrainingConfig& training) {
+  if (training.compute_dtype() != v1::DATA_TYPE_FLOAT16)
+    return {{"enabled", false}};
+  const v1::LossScaling& scaling = training.loss_scaling();
+  if (!scaling.dynamic())
+    return {{"enabled", true}, {"loss_scale", scaling.initial()}};
+  return {{"enabled", true},
+          {"loss_scale", 0},
+          {"initial_scale_power", std::ilogb(scaling.initial())},
+          {"loss_scale_window", scaling.window()},
+          {"hysteresis", scaling.hysteresis()},
+          {"consecutive_hysteresis", scaling.consecutive_hysteresis()},
+          {"min_loss_scale", static_cast<int64_t>(scaling.minimum())}};
+}
 
 Json OptimizerJson(const v1::OptimizerConfig& optimizer) {
   // Type Adam with adam_w_mode says both kinds of decay.
@@ -90,9 +119,11 @@ std::string EffectiveConfigJson(const EffectiveInput& input) {
   json["gradient_accumulation_steps"] = training.accumulation_steps();
   json["gradient_clipping"] = training.gradient_clipping();
   json["gradient_allreduce_op"] = "mean";
-  json["bf16"] = {
-      {"enabled", training.compute_dtype() == v1::DATA_TYPE_BFLOAT16}};
-  json["data_types"] = {{"grad_accum_dtype", "fp32"}};
+  json["communication_data_type"] = TypeName(training.communication_dtype());
+  json["bf16"] = BrainFloatJson(training);
+  json["fp16"] = HalfJson(training);
+  json["data_types"] = {
+      {"grad_accum_dtype", TypeName(training.gradient_dtype())}};
   json["zero_optimization"] = {
       {"stage", training.zero_stage()},
       {"reduce_bucket_size", training.reduce_bucket_elements()},

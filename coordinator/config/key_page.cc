@@ -67,6 +67,8 @@ constexpr absl::string_view kCombinations = R"(
 | `gather_output` with `shape` is not implemented | allowed |
 | `reduce_bucket_size` and `allgather_bucket_size` may be 0 | at least 1 |
 | stage 3 passes with `autotp_size` in newer releases | refused |
+| divides gradients by the loss scale of the next step, where that has just grown | divides them by the scale that they were made with |
+| a step whose gradient is not finite is skipped or taken, by stage and precision | skipped with fp16, and with bf16 if `check_grad_overflow`; else it ends the job |
 | `vocab_parallel_lm_head` null follows the model's plan | null means true; false is honoured |
 )";
 

@@ -95,7 +95,7 @@ ConfigResult ReadConfig(std::string text, const std::string& file_name,
   training.set_train_batch_size(batch.train);
   training.set_micro_batch_size(batch.micro);
   training.set_accumulation_steps(batch.accumulation);
-  training.set_compute_dtype(ReadPrecision(*document, diagnostics));
+  ReadPrecision(*document, diagnostics, &training);
   training.set_zero_stage(zero.stage);
   training.set_reduce_bucket_elements(zero.reduce_bucket_elements);
   training.set_allgather_bucket_elements(zero.allgather_bucket_elements);

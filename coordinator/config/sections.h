@@ -7,7 +7,6 @@
 
 #include <cstdint>
 
-#include "autotp/v1/common.pb.h"
 #include "autotp/v1/training.pb.h"
 #include "coordinator/config/json_document.h"
 #include "coordinator/config/tensor_parallel_request.h"
@@ -31,9 +30,10 @@ v1::ScheduleConfig ReadSchedule(const JsonDocument& document,
                                 const ScheduleFacts& facts,
                                 Diagnostics* diagnostics);
 
-// fp32 or bf16.
-v1::DataType ReadPrecision(const JsonDocument& document,
-                           Diagnostics* diagnostics);
+// The types of weights, gradients and exchanges, loss scaling, and what
+// happens to a step that is not finite.
+void ReadPrecision(const JsonDocument& document, Diagnostics* diagnostics,
+                   v1::TrainingConfig* training);
 
 struct ZeroSettings {
   int stage = 0;

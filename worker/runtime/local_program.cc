@@ -47,7 +47,15 @@ std::string Describe(const v1::Node& node, int index) {
 at::ScalarType TypeOf(v1::Value::Kind kind, ComputeType compute_type) {
   if (kind == v1::Value::KIND_INDEX) return at::kLong;
   if (kind == v1::Value::KIND_FLOAT32) return at::kFloat;
-  return compute_type == ComputeType::kBFloat16 ? at::kBFloat16 : at::kFloat;
+  switch (compute_type) {
+    case ComputeType::kBFloat16:
+      return at::kBFloat16;
+    case ComputeType::kFloat16:
+      return at::kHalf;
+    case ComputeType::kFloat32:
+      break;
+  }
+  return at::kFloat;
 }
 
 at::Tensor Cast(at::Tensor tensor, at::ScalarType type) {

@@ -10,8 +10,9 @@
 // told as soon as each is complete.
 //
 // Number types: activations and weights in the compute type, all arithmetic
-// and all parameter gradients in fp32. With kBFloat16 the weights are what
-// the store holds in bf16, and every value is rounded when it is stored.
+// and all parameter gradients in fp32. With a 16-bit type the weights are what
+// the store holds in it, and every value is rounded when it is stored; one
+// that fp16 does not reach is infinite then.
 //
 // Threading: one thread at a time; operations use ATen's intra-op threads.
 #ifndef AUTOTP_WORKER_RUNTIME_LOCAL_PROGRAM_H_
@@ -30,7 +31,7 @@
 
 namespace autotp::runtime {
 
-enum class ComputeType { kFloat32, kBFloat16 };
+enum class ComputeType { kFloat32, kBFloat16, kFloat16 };
 
 struct CompileOptions {
   ComputeType compute_type = ComputeType::kFloat32;

@@ -208,6 +208,7 @@ absl::Status Checkpointer::Commit(const Position& position,
   manifest.set_step(position.step);
   manifest.set_tokens(position.tokens);
   manifest.set_sequences_consumed(position.sequences_consumed);
+  manifest.mutable_training_state()->MergeFrom(position.state);
   *manifest.mutable_parts() = answer.parts();
   absl::StatusOr<checkpoint::WrittenManifest> written =
       checkpoint::WriteManifest(folder, manifest);

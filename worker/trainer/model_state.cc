@@ -61,8 +61,13 @@ absl::StatusOr<Position> Restore(const v1::TrainerTask& task,
                                         piece.exp_avg_sq));
   }
   const v1::Manifest& manifest = reader->manifest();
-  return Position{manifest.step(), manifest.tokens(),
-                  manifest.sequences_consumed()};
+  Position position{manifest.step(), manifest.tokens(),
+                    manifest.sequences_consumed(), manifest.training_state()};
+  position.state.clear_optimizer();
+  // Of a checkpoint that says no more, no step was skipped.
+  if (!manifest.has_training_state())
+    position.state.set_schedule_steps(manifest.step());
+  return position;
 }
 
 // fp32 where nothing is said.

@@ -10,6 +10,7 @@
 
 #include "absl/status/statusor.h"
 #include "autotp/v1/assignment.pb.h"
+#include "autotp/v1/checkpoint.pb.h"
 #include "worker/runtime/local_program.h"
 #include "worker/trainer/groups.h"
 #include "worker/zero/flat_state.h"
@@ -18,9 +19,10 @@ namespace autotp::trainer {
 
 // How far training has come.
 struct Position {
-  int64_t step = 0;  // finished optimizer steps
+  int64_t step = 0;  // finished optimizer steps, those skipped included
   int64_t tokens = 0;
   int64_t sequences_consumed = 0;
+  v1::TrainingState state;  // without the optimizer's kind
 };
 
 // RESOURCE_EXHAUSTED: not enough memory.

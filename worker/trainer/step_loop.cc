@@ -6,8 +6,10 @@
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "proto/support/status_macros.h"
+#include "spdlog/spdlog.h"
 #include "worker/data/sampler.h"
 #include "worker/optimizer/adam.h"
+#include "worker/optimizer/loss_scaler.h"
 #include "worker/optimizer/schedule.h"
 #include "worker/trainer/failure_reason.h"
 
@@ -17,9 +19,11 @@ namespace {
 // What the ranks agree on in a step.
 struct Agreement {
   double loss = 0;  // mean over the global batch
-  double norm = 0;
+  double norm = 0;  // of the gradient without the loss's scale
   bool stop = false;
   int64_t checkpoint_request = 0;
+
+  bool IsFinite() const { return std::isfinite(loss) && std::isfinite(norm); }
 };
 
 class StepLoop {
@@ -37,24 +41,48 @@ class StepLoop {
     sampler_.data_parallel_size = data_size_;
     sampler_.shuffle = task_.data().shuffle();
     sampler_.seed = task_.seed();
+    if (config_.has_loss_scaling())
+      scaler_.emplace(config_.loss_scaling(), position_.state);
   }
 
   absl::StatusOr<TrainResult> Run() {
     AUTOTP_RETURN_IF_ERROR(
         WithReason(data::CheckSampler(sampler_), v1::FAILURE_REASON_DATA));
     TrainResult result;
-    while (position_.step < task_.max_steps() && !result.stopped_early) {
-      AUTOTP_ASSIGN_OR_RETURN(const Agreement agreement, RunStep());
-      result.stopped_early =
-          agreement.stop && position_.step < task_.max_steps();
-      AUTOTP_RETURN_IF_ERROR(SaveIfWanted(agreement, result.stopped_early));
+    bool done = position_.step >= task_.max_steps();
+    while (!done && !result.stopped_early) {
+      v1::StepMetrics metrics;
+      AUTOTP_ASSIGN_OR_RETURN(const Agreement agreement, RunStep(metrics));
+      done = IsDone(agreement);
+      result.stopped_early = agreement.stop && !done;
+      if (parts_.evaluation != nullptr &&
+          (done || parts_.evaluation->IsDue(position_.step))) {
+        AUTOTP_ASSIGN_OR_RETURN(
+            *metrics.mutable_evaluation(),
+            parts_.evaluation->Run(parts_.program, parts_.state,
+                                   parts_.groups));
+      }
+      if (task_.rank() == 0) parts_.host.ReportStep(metrics);
+      AUTOTP_RETURN_IF_ERROR(
+          SaveIfWanted(agreement, done || result.stopped_early));
     }
     result.step = position_.step;
     return result;
   }
 
  private:
-  absl::StatusOr<Agreement> RunStep() {
+  bool IsDone(const Agreement& agreement) const {
+    if (position_.step >= task_.max_steps()) return true;
+    if (task_.target_loss() <= 0 || !(agreement.loss <= task_.target_loss()))
+      return false;
+    spdlog::info("step {}: loss {} has reached the target {}", position_.step,
+                 agreement.loss, task_.target_loss());
+    return true;
+  }
+
+  double scale() const { return scaler_.has_value() ? scaler_->scale() : 1; }
+
+  absl::StatusOr<Agreement> RunStep(v1::StepMetrics& metrics) {
     const absl::Time start = absl::Now();
     const int64_t step = position_.step + 1;
     parts_.state.BeginStep();
@@ -67,29 +95,57 @@ class StepLoop {
     AUTOTP_ASSIGN_OR_RETURN(
         const Agreement agreement,
         Agree(loss / static_cast<double>(config_.accumulation_steps())));
-    AUTOTP_RETURN_IF_ERROR(CheckFinite(agreement, step));
-
-    const double rate = optimizer::LearningRate(
-        config_.schedule(), config_.optimizer().learning_rate(), step);
-    AUTOTP_RETURN_IF_ERROR(parts_.state.Update(optimizer::MakeAdamStep(
-        config_.optimizer(), step, rate,
-        optimizer::ClipFactor(agreement.norm, config_.gradient_clipping()))));
+    metrics.set_step(step);
+    metrics.set_loss(agreement.loss);
+    metrics.set_grad_norm(agreement.norm);
+    if (scaler_.has_value()) metrics.set_loss_scale(scaler_->scale());
+    metrics.set_skipped(!agreement.IsFinite());
+    AUTOTP_RETURN_IF_ERROR(UpdateOrSkip(agreement, metrics));
 
     const int64_t tokens = config_.train_batch_size() * task_.sequence_length();
     position_.step = step;
     position_.tokens += tokens;
     position_.sequences_consumed += config_.train_batch_size();
-    if (task_.rank() == 0) {
-      v1::StepMetrics metrics;
-      metrics.set_step(step);
-      metrics.set_loss(agreement.loss);
-      metrics.set_grad_norm(agreement.norm);
-      metrics.set_learning_rate(rate);
-      metrics.set_tokens(tokens);
-      metrics.set_step_seconds(absl::ToDoubleSeconds(absl::Now() - start));
-      parts_.host.ReportStep(metrics);
-    }
+    metrics.set_tokens(tokens);
+    metrics.set_step_seconds(absl::ToDoubleSeconds(absl::Now() - start));
     return agreement;
+  }
+
+  // A step that is skipped consumes its data, and holds the schedule.
+  absl::Status UpdateOrSkip(const Agreement& agreement,
+                            v1::StepMetrics& metrics) {
+    const int64_t applied = position_.state.schedule_steps() + 1;
+    const double rate = optimizer::LearningRate(
+        config_.schedule(), config_.optimizer().learning_rate(), applied);
+    metrics.set_learning_rate(rate);
+    if (!metrics.skipped()) {
+      const double clip =
+          optimizer::ClipFactor(agreement.norm, config_.gradient_clipping());
+      AUTOTP_RETURN_IF_ERROR(parts_.state.Update(optimizer::MakeAdamStep(
+          config_.optimizer(), applied, rate, clip / scale())));
+      position_.state.set_schedule_steps(applied);
+    } else if (!config_.skip_non_finite()) {
+      return NotFinite(agreement, metrics.step());
+    }
+    return UpdateScale(metrics);
+  }
+
+  absl::Status UpdateScale(const v1::StepMetrics& metrics) {
+    if (scaler_.has_value()) {
+      AUTOTP_RETURN_IF_ERROR(
+          WithReason(Annotate(scaler_->Update(metrics.skipped()),
+                              absl::StrCat("step ", metrics.step())),
+                     v1::FAILURE_REASON_NUMERIC));
+      scaler_->Save(position_.state);
+    }
+    if (metrics.skipped() && task_.rank() == 0) {
+      spdlog::warn(
+          "step {} is skipped: loss {}, gradient norm {}, loss scale {}, then "
+          "{}",
+          metrics.step(), metrics.loss(), metrics.grad_norm(),
+          metrics.loss_scale(), scale());
+    }
+    return absl::OkStatus();
   }
 
   absl::StatusOr<float> RunMicroStep(int64_t micro) {
@@ -99,7 +155,8 @@ class StepLoop {
     if (!batch.ok()) return WithReason(batch.status(), v1::FAILURE_REASON_DATA);
     runtime::RunOptions options;
     options.gradient_factor =
-        1.0 / static_cast<double>(config_.accumulation_steps() * data_size_);
+        scale() /
+        static_cast<double>(config_.accumulation_steps() * data_size_);
     options.seed = task_.seed();
     options.first_sequence =
         data::FirstPosition(sampler_, position_.sequences_consumed, micro,
@@ -132,15 +189,13 @@ class StepLoop {
                  "exchange of wishes"));
     Agreement agreement;
     agreement.loss = sums[0] / world.size();
-    agreement.norm = std::sqrt(sums[1]);
+    agreement.norm = std::sqrt(sums[1]) / scale();
     agreement.stop = most[0] > 0;
     agreement.checkpoint_request = static_cast<int64_t>(most[1]);
     return agreement;
   }
 
-  static absl::Status CheckFinite(const Agreement& agreement, int64_t step) {
-    if (std::isfinite(agreement.loss) && std::isfinite(agreement.norm))
-      return absl::OkStatus();
+  static absl::Status NotFinite(const Agreement& agreement, int64_t step) {
     return WithReason(
         absl::OutOfRangeError(absl::StrCat(
             "step ", step, ": loss ", agreement.loss, ", gradient norm ",
@@ -150,10 +205,9 @@ class StepLoop {
         v1::FAILURE_REASON_NUMERIC);
   }
 
-  absl::Status SaveIfWanted(const Agreement& agreement, bool stopping) {
+  absl::Status SaveIfWanted(const Agreement& agreement, bool last) {
     AUTOTP_RETURN_IF_ERROR(parts_.checkpointer.Poll());
     const int64_t every = task_.checkpoint_every_steps();
-    const bool last = stopping || position_.step >= task_.max_steps();
     const bool asked = agreement.checkpoint_request > served_request_;
     const bool due = every > 0 && position_.step % every == 0;
     served_request_ = agreement.checkpoint_request;
@@ -169,6 +223,7 @@ class StepLoop {
   Position position_;
   const int data_size_;
   data::SamplerOptions sampler_;
+  std::optional<optimizer::LossScaler> scaler_;
   int64_t served_request_;
 };
 

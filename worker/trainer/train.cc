@@ -14,6 +14,7 @@
 #include "worker/runtime/local_program.h"
 #include "worker/runtime/parallel.h"
 #include "worker/trainer/checkpointer.h"
+#include "worker/trainer/evaluation.h"
 #include "worker/trainer/failure_reason.h"
 #include "worker/trainer/groups.h"
 #include "worker/trainer/model_state.h"
@@ -79,13 +80,23 @@ absl::Status Export(const v1::TrainerTask& task,
   return absl::OkStatus();
 }
 
+runtime::ComputeType ComputeTypeOf(v1::DataType type) {
+  switch (type) {
+    case v1::DATA_TYPE_BFLOAT16:
+      return runtime::ComputeType::kBFloat16;
+    case v1::DATA_TYPE_FLOAT16:
+      return runtime::ComputeType::kFloat16;
+    default:
+      return runtime::ComputeType::kFloat32;
+  }
+}
+
 absl::StatusOr<TrainResult> TrainInGroups(const v1::TrainerTask& task,
                                           TrainerHost& host, Groups& groups,
-                                          const data::Dataset& dataset) {
+                                          const data::Dataset& dataset,
+                                          const Evaluation* evaluation) {
   runtime::CompileOptions options;
-  options.compute_type = task.config().compute_dtype() == v1::DATA_TYPE_BFLOAT16
-                             ? runtime::ComputeType::kBFloat16
-                             : runtime::ComputeType::kFloat32;
+  options.compute_type = ComputeTypeOf(task.config().compute_dtype());
   options.tensor_group = groups.tensor_or_null();
   AUTOTP_ASSIGN_OR_RETURN(
       const std::unique_ptr<runtime::LocalProgram> program,
@@ -101,8 +112,8 @@ absl::StatusOr<TrainResult> TrainInGroups(const v1::TrainerTask& task,
   AUTOTP_RETURN_IF_ERROR(groups.world->Barrier());
   host.ReportReady(first.step + 1);
 
-  const LoopParts parts{task,     host,   groups,      dataset,
-                        *program, *state, checkpointer};
+  const LoopParts parts{task,     host,   groups,       dataset,
+                        *program, *state, checkpointer, evaluation};
   AUTOTP_ASSIGN_OR_RETURN(TrainResult result, RunSteps(parts, first));
   AUTOTP_RETURN_IF_ERROR(checkpointer.Finish());
   // Nothing was left to train: the checkpoint that we came from is the model.
@@ -124,11 +135,13 @@ absl::StatusOr<TrainResult> Train(const v1::TrainerTask& task,
       task.data(), task.sequence_length(), task.vocabulary_size());
   if (!dataset.ok())
     return WithReason(dataset.status(), v1::FAILURE_REASON_DATA);
+  AUTOTP_ASSIGN_OR_RETURN(const std::unique_ptr<Evaluation> evaluation,
+                          Evaluation::Open(task));
   absl::StatusOr<Groups> groups = FormGroups(task, host);
   if (!groups.ok())
     return WithReason(groups.status(), v1::FAILURE_REASON_COLLECTIVE);
   absl::StatusOr<TrainResult> result =
-      TrainInGroups(task, host, *groups, **dataset);
+      TrainInGroups(task, host, *groups, **dataset, evaluation.get());
   if (!result.ok()) {
     groups->Abort(absl::StrCat("rank ", task.rank(),
                                " failed: ", result.status().message()));

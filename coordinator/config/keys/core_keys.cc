@@ -46,8 +46,9 @@ constexpr KeyEntry kRows[] = {
     {"", "memory_breakdown", kFlag, "false", kNoEffect, kReported},
     {"", "dump_state", kFlag, "false", kNoEffect, kReported},
     {"", "log_level", kWord, "", kNoEffect, kReported},
-    {"", "communication_data_type", kDataType, "", kNoEffect,
-     "is left to the trainer: gradients are summed in fp32"},
+    {"", "communication_data_type", kDataType, "", kHonoured,
+     "in which ranks exchange gradients; fp32 where nothing is written, while "
+     "DeepSpeed takes the model's type"},
     {"", "seq_parallel_communication_data_type", kDataType, "\"fp32\"",
      kNoEffect, "belongs to DeepSpeed's sequence parallelism"},
     {"", "sparse_gradients", kFlag, "false", kNoEffect,

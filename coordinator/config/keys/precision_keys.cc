@@ -7,8 +7,8 @@ namespace {
 constexpr absl::string_view kOtherMaster =
     "is not supported: master weights, gradients and optimizer states are "
     "fp32; leave it false";
-constexpr absl::string_view kLossScale =
-    "scales the loss of fp16, which is not run";
+// 2^127 is the largest power of two that fp32 holds.
+constexpr KeyType kScalePower{KeyType::Kind::kInteger, 0, 127};
 constexpr absl::string_view kBelongsToOff =
     "belongs to a section that is not supported";
 
@@ -17,8 +17,9 @@ constexpr KeyEntry kRows[] = {
      "computes in bf16, with fp32 master weights"},
     {"bf16", "immediate_grad_update", kFlag, "false", kNoEffect,
      "changes only when gradients are added up"},
-    {"bf16", "check_grad_overflow", kFlag, "true", kNoEffect,
-     "skips steps in silence; a loss that is not finite ends the job here"},
+    {"bf16", "check_grad_overflow", kFlag, "true", kHonoured,
+     "a step whose gradient is not finite is skipped on all ranks, at every "
+     "stage; false: it ends the job"},
     {"bf16", "bf16_master_weights_and_grads", kFlag, "false", kRefusedIfEnabled,
      kOtherMaster},
     {"bf16", "bf16_optimizer_states", kFlag, "false", kRefusedIfEnabled,
@@ -26,24 +27,32 @@ constexpr KeyEntry kRows[] = {
     {"bf16", "auto_cast", kFlag, "false", kNoEffect,
      "casts a script's inputs; the inputs here are token ids"},
 
-    {"fp16", "enabled", kFlag, "false", kRefusedIfEnabled,
-     "is not supported yet: use \"bf16\": {\"enabled\": true}, or no "
-     "precision section for fp32"},
+    {"fp16", "enabled", kFlag, "false", kHonoured,
+     "computes in fp16, with fp32 master weights and a scaled loss"},
     {"fp16", "auto_cast", kFlag, "false", kNoEffect,
      "casts a script's inputs; the inputs here are token ids"},
-    {"fp16", "loss_scale", kNotNegative, "0", kNoEffect, kLossScale},
-    {"fp16", "initial_scale_power", kCount, "16", kNoEffect, kLossScale},
-    {"fp16", "loss_scale_window", kPositive, "1000", kNoEffect, kLossScale},
-    {"fp16", "hysteresis", kPositive, "2", kNoEffect, kLossScale},
-    {"fp16", "consecutive_hysteresis", kFlag, "false", kNoEffect, kLossScale},
-    {"fp16", "min_loss_scale", kNotNegative, "1", kNoEffect, kLossScale},
+    {"fp16", "loss_scale", kNotNegative, "0", kHonoured,
+     "what the loss is multiplied by before the backward; 0: a scale that "
+     "adapts"},
+    {"fp16", "initial_scale_power", kScalePower, "16", kHonoured,
+     "the first scale, as a power of two"},
+    {"fp16", "loss_scale_window", kPositive, "1000", kHonoured,
+     "steps without overflow between two doublings"},
+    {"fp16", "hysteresis", kPositive, "2", kHonoured,
+     "overflows until the scale is halved; at every stage, while DeepSpeed's "
+     "stage 0 halves at each"},
+    {"fp16", "consecutive_hysteresis", kFlag, "false", kHonoured,
+     "a step without overflow restores the hysteresis"},
+    {"fp16", "min_loss_scale", kCount, "1", kHonoured,
+     "the smallest scale, at least 1: an overflow there ends the job"},
     {"fp16", "fp16_master_weights_and_grads", kFlag, "false", kRefusedIfEnabled,
      kOtherMaster},
     {"fp16", "opt_level", kWord, "", kNoEffect,
      "is a word of apex's amp, which DeepSpeed's fp16 does not use"},
 
     {"data_types", "grad_accum_dtype", kDataType, "", kHonoured,
-     "fp32 only: gradients are added up in fp32"},
+     "in which micro-steps' gradients are added up and kept; fp32 where "
+     "nothing is written, while DeepSpeed takes the model's type"},
     {"data_types", "param_dtype", kDataType, "", kHonoured,
      "must agree with the bf16 and fp16 sections, which decide"},
     {"data_types", "buffer_dtype", kDataType, "", kNoEffect,

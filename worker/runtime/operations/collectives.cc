@@ -18,11 +18,19 @@ struct Range {
   int64_t length = 0;
 };
 
+collective::ElementType TypeOf(const at::Tensor& tensor) {
+  switch (tensor.scalar_type()) {
+    case at::kBFloat16:
+      return collective::ElementType::kBFloat16;
+    case at::kHalf:
+      return collective::ElementType::kFloat16;
+    default:
+      return collective::ElementType::kFloat32;
+  }
+}
+
 collective::Buffer BufferOf(const at::Tensor& tensor) {
-  return {tensor.data_ptr(), tensor.numel(),
-          tensor.scalar_type() == at::kBFloat16
-              ? collective::ElementType::kBFloat16
-              : collective::ElementType::kFloat32};
+  return {tensor.data_ptr(), tensor.numel(), TypeOf(tensor)};
 }
 
 // The sum over the ranks, in the tensor's own memory if nobody else sees it.

@@ -1,6 +1,7 @@
 // add, mul, scale: with broadcasting of the second operand.
 #include <ATen/ExpandUtils.h>
 #include <c10/util/BFloat16.h>
+#include <c10/util/Half.h>
 
 #include "proto/support/status_macros.h"
 #include "worker/runtime/attributes.h"
@@ -64,8 +65,7 @@ class Scale final : public Operation {
   Scale(double factor, bool rounded) : factor_(factor), rounded_(rounded) {}
 
   absl::Status Forward(ForwardContext& context) override {
-    if (rounded_ && context.Input(0).scalar_type() == at::kBFloat16)
-      factor_ = static_cast<float>(c10::BFloat16(static_cast<float>(factor_)));
+    if (rounded_) RoundTo(context.Input(0).scalar_type());
     context.Give(0, context.FloatInput(0).mul(factor_));
     return absl::OkStatus();
   }
@@ -77,6 +77,13 @@ class Scale final : public Operation {
   }
 
  private:
+  void RoundTo(at::ScalarType type) {
+    const auto factor = static_cast<float>(factor_);
+    if (type == at::kBFloat16)
+      factor_ = static_cast<float>(c10::BFloat16(factor));
+    if (type == at::kHalf) factor_ = static_cast<float>(c10::Half(factor));
+  }
+
   double factor_;
   const bool rounded_;
 };

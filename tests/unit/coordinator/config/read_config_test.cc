@@ -107,7 +107,8 @@ TEST(ReadConfigTest, RefusedOnlyWhenSwitchedOn) {
     std::string reason;  // empty: accepted
   };
   for (const Case& c : std::vector<Case>{
-           {"\"fp16\": {\"enabled\": true}", "KEY_REFUSED"},
+           {"\"fp16\": {\"fp16_master_weights_and_grads\": true}",
+            "KEY_REFUSED"},
            {"\"fp16\": {\"enabled\": false, \"loss_scale\": 0}", ""},
            {"\"fp16\": {\"enabled\": \"auto\"}", ""},
            {"\"zero_optimization\": {\"offload_optimizer\": "

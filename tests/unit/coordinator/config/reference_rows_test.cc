@@ -167,6 +167,13 @@ TEST(ReferenceRowsTest, Precision) {
        "error OUT_OF_RANGE /fp16/loss_scale"},
       {With(R"("fp16": {"loss_scale_window": 0.5})"),
        "error WRONG_TYPE /fp16/loss_scale_window"},
+      {With(R"("fp16": {"enabled": true, "min_loss_scale": 0})"),
+       "error OUT_OF_RANGE /fp16/min_loss_scale"},
+      {With(
+           R"("fp16": {"enabled": true, "loss_scale": 8, "min_loss_scale": 0})"),
+       ""},
+      {With(R"("fp16": {"enabled": true, "initial_scale_power": 128})"),
+       "error OUT_OF_RANGE /fp16/initial_scale_power"},
       {With(R"("fp16": {"fp16_master_weights_and_grads": true})"),
        "error KEY_REFUSED /fp16/fp16_master_weights_and_grads"},
   });
