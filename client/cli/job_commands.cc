@@ -114,12 +114,7 @@ absl::StatusOr<int> Metrics(const JobFlags& flags) {
   AUTOTP_RETURN_IF_ERROR(client.Metrics(
       flags.job, flags.after_step, flags.follow,
       [&](const v1::StepMetrics& step) {
-        PrintLine(flags.connection.json()
-                      ? MetricsLine(step)
-                      : absl::StrCat("step ", step.step(), "  loss ",
-                                     step.loss(), "  grad norm ",
-                                     step.grad_norm(), "  learning rate ",
-                                     step.learning_rate()));
+        PrintLine(flags.connection.json() ? MetricsLine(step) : StepLine(step));
         return true;
       },
       [](int64_t dropped) {

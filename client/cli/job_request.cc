@@ -57,7 +57,8 @@ absl::Status Take(json& object, const std::string& path, const char* key,
                   T& field) {
   const auto found = object.find(key);
   if (found == object.end()) return absl::OkStatus();
-  const bool fits = std::is_same_v<T, bool> ? found->is_boolean()
+  const bool fits = std::is_same_v<T, bool>     ? found->is_boolean()
+                    : std::is_same_v<T, double> ? found->is_number()
                     : std::is_same_v<T, std::string>
                         ? found->is_string()
                         : found->is_number_integer();
@@ -68,6 +69,19 @@ absl::Status Take(json& object, const std::string& path, const char* key,
   field = found->template get<T>();
   object.erase(found);
   return absl::OkStatus();
+}
+
+void SetEvaluation(const JobRequest& request, const v1::DataSource& data,
+                   v1::RunSettings& run) {
+  if (request.eval_data.empty() && request.eval_every == 0 &&
+      request.eval_sequences == 0)
+    return;
+  v1::EvaluationSettings& evaluation = *run.mutable_evaluation();
+  evaluation.set_every_steps(request.eval_every);
+  evaluation.set_max_sequences(request.eval_sequences);
+  evaluation.mutable_data()->set_token_type(data.token_type());
+  if (!request.eval_data.empty())
+    evaluation.mutable_data()->set_path(Absolute(request.eval_data));
 }
 
 }  // namespace
@@ -127,6 +141,21 @@ void AddJobFlags(CLI::App& command, JobRequest& request,
       .add_option("--max-restarts", request.max_restarts,
                   "new attempts after a failure")
       ->check(CLI::NonNegativeNumber);
+  command.add_option("--eval-data", request.eval_data,
+                     "held-out tokens, as --data: their loss after the last "
+                     "step");
+  command
+      .add_option("--eval-every", request.eval_every,
+                  "and after every so many steps; 0: only at the end")
+      ->check(CLI::NonNegativeNumber);
+  command
+      .add_option("--eval-sequences", request.eval_sequences,
+                  "of the held-out tokens, the first; 0: all")
+      ->check(CLI::NonNegativeNumber);
+  command
+      .add_option("--target-loss", request.target_loss,
+                  "end with the first step whose loss is at most this")
+      ->check(CLI::PositiveNumber);
 }
 
 absl::Status ReadJobFile(const std::string& path, JobRequest& request) {
@@ -154,7 +183,11 @@ absl::Status ReadJobFile(const std::string& path, JobRequest& request) {
         Take(object, path, "keep_checkpoints", r.keep_checkpoints),
         Take(object, path, "resume", r.resume),
         Take(object, path, "export_dtype", r.export_dtype),
-        Take(object, path, "max_restarts", r.max_restarts)}) {
+        Take(object, path, "max_restarts", r.max_restarts),
+        Take(object, path, "eval_data", r.eval_data),
+        Take(object, path, "eval_every", r.eval_every),
+        Take(object, path, "eval_sequences", r.eval_sequences),
+        Take(object, path, "target_loss", r.target_loss)}) {
     AUTOTP_RETURN_IF_ERROR(status);
   }
   if (!object.empty()) {
@@ -200,6 +233,8 @@ absl::StatusOr<v1::JobSpec> ToJobSpec(const JobRequest& request) {
   AUTOTP_ASSIGN_OR_RETURN(const v1::DataType export_dtype,
                           ParseDataType(request.export_dtype));
   run.set_export_dtype(export_dtype);
+  SetEvaluation(request, spec.data(), run);
+  run.set_target_loss(request.target_loss);
   spec.mutable_checkpoint()->set_every_steps(request.checkpoint_every);
   spec.mutable_checkpoint()->set_keep_latest(request.keep_checkpoints);
   spec.mutable_checkpoint()->set_resume(request.resume);

@@ -34,6 +34,10 @@ struct JobRequest {
   bool resume = false;
   std::string export_dtype;  // "", fp32, bf16, fp16
   int max_restarts = 0;
+  std::string eval_data;
+  int64_t eval_every = 0;
+  int64_t eval_sequences = 0;
+  double target_loss = 0;
 };
 
 // Adds the flags to `command`; `output_flag` names the output folder's.

@@ -1,5 +1,7 @@
 #include "client/cli/job_text.h"
 
+#include <cmath>
+
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
@@ -32,6 +34,20 @@ std::string JobLine(const v1::Job& job) {
   }
   if (!status.state_message().empty())
     absl::StrAppend(&line, ": ", status.state_message());
+  return line;
+}
+
+std::string StepLine(const v1::StepMetrics& step) {
+  std::string line =
+      absl::StrCat("step ", step.step(), "  loss ", step.loss(), "  grad norm ",
+                   step.grad_norm(), "  learning rate ", step.learning_rate());
+  if (step.loss_scale() > 0)
+    absl::StrAppend(&line, "  loss scale ", step.loss_scale());
+  if (step.skipped()) absl::StrAppend(&line, "  skipped");
+  if (step.has_evaluation()) {
+    absl::StrAppend(&line, "  evaluation loss ", step.evaluation().loss(),
+                    "  perplexity ", std::exp(step.evaluation().loss()));
+  }
   return line;
 }
 

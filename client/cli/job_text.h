@@ -21,6 +21,9 @@ std::string JobsTable(const std::vector<v1::Job>& jobs);
 std::string JobDescription(const v1::Job& job,
                            const std::vector<v1::JobEvent>& events);
 
+// "step 5  loss 3.2  grad norm 1.1 ...": a step of `autotp metrics`.
+std::string StepLine(const v1::StepMetrics& step);
+
 }  // namespace autotp::cli
 
 #endif  // AUTOTP_CLIENT_CLI_JOB_TEXT_H_

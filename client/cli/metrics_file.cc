@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <cmath>
 #include <filesystem>
 #include <fstream>
 
@@ -24,14 +25,29 @@ int64_t StepOf(const std::string& line) {
              : 0;
 }
 
+// Every digit; JSON has no word for what is not finite but null.
+std::string Number(double number) {
+  return std::isfinite(number) ? absl::StrFormat("%.17g", number) : "null";
+}
+
 }  // namespace
 
 std::string MetricsLine(const v1::StepMetrics& step) {
-  return absl::StrFormat(
-      "{\"step\": %d, \"loss\": %.17g, \"grad_norm\": %.17g, "
-      "\"learning_rate\": %.17g, \"tokens\": %d, \"step_seconds\": %.6f}",
-      step.step(), step.loss(), step.grad_norm(), step.learning_rate(),
-      step.tokens(), step.step_seconds());
+  std::string line = absl::StrFormat(
+      "{\"step\": %d, \"loss\": %s, \"grad_norm\": %s, "
+      "\"learning_rate\": %s, \"tokens\": %d, \"step_seconds\": %.6f",
+      step.step(), Number(step.loss()), Number(step.grad_norm()),
+      Number(step.learning_rate()), step.tokens(), step.step_seconds());
+  if (step.loss_scale() > 0)
+    absl::StrAppend(&line, ", \"loss_scale\": ", Number(step.loss_scale()));
+  if (step.skipped()) absl::StrAppend(&line, ", \"skipped\": true");
+  if (step.has_evaluation()) {
+    const double loss = step.evaluation().loss();
+    absl::StrAppend(&line, ", \"evaluation\": {\"loss\": ", Number(loss),
+                    ", \"perplexity\": ", Number(std::exp(loss)),
+                    ", \"tokens\": ", step.evaluation().tokens(), "}");
+  }
+  return line + "}";
 }
 
 absl::StatusOr<MetricsFile> MetricsFile::Open(const std::string& path,

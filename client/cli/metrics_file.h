@@ -15,7 +15,8 @@
 
 namespace autotp::cli {
 
-// {"step": 1, "loss": ...} with every digit of every number.
+// {"step": 1, "loss": ...} with every digit of every number; null for what is
+// not finite. "loss_scale", "skipped" and "evaluation" where there is one.
 std::string MetricsLine(const v1::StepMetrics& step);
 
 class MetricsFile {

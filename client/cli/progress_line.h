@@ -11,9 +11,18 @@
 
 namespace autotp::cli {
 
-// Pure: "step 12/100 [====>      ] loss 3.21 | 1021 tokens/s | 0:42 left".
+// What a line says beside its step.
+struct ProgressFacts {
+  double tokens_per_second = 0;
+  int64_t skipped = 0;              // steps so far
+  v1::EvaluationResult evaluation;  // the newest; no tokens: none
+};
+
+// Pure: "step 12/100 [====>      ] loss 3.21 | 1021 tokens/s | 0:42 left", with
+// "| evaluation 3.30, perplexity 27.11 | loss scale 65536, 2 steps skipped"
+// where there is such.
 std::string ProgressText(const v1::StepMetrics& step, int64_t total_steps,
-                         double tokens_per_second);
+                         const ProgressFacts& facts);
 
 class ProgressLine {
  public:
@@ -27,7 +36,7 @@ class ProgressLine {
   const bool terminal_;
   bool live_ = false;
   absl::Time last_shown_ = absl::InfinitePast();
-  double tokens_per_second_ = 0;  // smoothed
+  ProgressFacts facts_;  // the speed is smoothed
 };
 
 }  // namespace autotp::cli

@@ -97,6 +97,8 @@ int ShowEnd(const v1::Job& job, const TrainFlags& flags, bool interrupted) {
   if (flags.format == "json") PrintJson(ToJson(job));
   if (status.state() == v1::JOB_STATE_SUCCEEDED) {
     if (flags.format == "text") {
+      if (status.progress().step() < status.progress().total_steps())
+        std::printf("ended early: %s\n", status.state_message().c_str());
       std::printf("trained model: %s\n", status.model_path().c_str());
     }
     return kExitDone;

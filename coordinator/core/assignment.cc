@@ -50,6 +50,9 @@ v1::TrainerTask BuildTask(const Job& job, int rank,
   *task.mutable_export_() = plan.export_();
   task.set_vocabulary_size(plan.vocabulary_size());
   task.set_output_path(spec.run().output_path());
+  if (spec.run().has_evaluation())
+    *task.mutable_evaluation() = spec.run().evaluation();
+  task.set_target_loss(spec.run().target_loss());
   return task;
 }
 

@@ -9,6 +9,7 @@
 #include "coordinator/core/checkpoints.h"
 #include "coordinator/core/job_state.h"
 #include "coordinator/core/ledger.h"
+#include "coordinator/core/progress.h"
 #include "coordinator/core/time_proto.h"
 #include "proto/support/check.h"
 
@@ -58,6 +59,19 @@ void RewindProgress(Job& job, int64_t step) {
   }
   progress.set_step(step);
   progress.set_total_steps(job.spec().run().max_steps());
+}
+
+std::string DescribeSuccess(const Job& job) {
+  const v1::JobStatus& status = job.status();
+  std::string text =
+      absl::StrCat(status.progress().step(), " steps in ", status.attempt(),
+                   status.attempt() == 1 ? " attempt" : " attempts");
+  if (HasReachedTarget(job)) {
+    absl::StrAppend(&text, "; the loss of the last, ", status.progress().loss(),
+                    ", has reached the target ",
+                    job.spec().run().target_loss());
+  }
+  return text;
 }
 
 }  // namespace
@@ -168,11 +182,7 @@ void FormAgain(Change change, Job& job) {
 void SettleRanks(Change change, Job& job) {
   if (All(job, v1::RankRecord::STATE_FINISHED)) {
     job.status().set_model_path(job.record.ranks(0).model_path());
-    EndJob(
-        change, job, v1::JOB_STATE_SUCCEEDED,
-        absl::StrCat(job.status().progress().step(), " steps in ",
-                     job.status().attempt(),
-                     job.status().attempt() == 1 ? " attempt" : " attempts"));
+    EndJob(change, job, v1::JOB_STATE_SUCCEEDED, DescribeSuccess(job));
     return;
   }
   const auto& ranks = job.record.ranks();

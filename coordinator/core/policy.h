@@ -27,6 +27,8 @@ struct Policy {
   // No finished step for this long, and for this many usual steps: stuck.
   absl::Duration stuck_after = absl::Minutes(10);
   double stuck_steps = 30;
+  // The same where a step's report may wait for an evaluation.
+  absl::Duration stuck_evaluating = absl::Hours(2);
 
   // Bounds.
   size_t jobs_max = 10'000;

@@ -36,4 +36,19 @@ void AddProgress(Change change, Job& job,
   change.effects.jobs.insert(job.name());
 }
 
+bool HasReachedTarget(const Job& job) {
+  const double target = job.spec().run().target_loss();
+  const v1::Progress& progress = job.status().progress();
+  return target > 0 && progress.step() > 0 && progress.loss() <= target;
+}
+
+bool MayBeEvaluating(const Job& job) {
+  const v1::RunSettings& run = job.spec().run();
+  if (!run.has_evaluation()) return false;
+  const int64_t step = job.status().progress().step() + 1;
+  const int64_t every = run.evaluation().every_steps();
+  return (every > 0 && step % every == 0) || step >= run.max_steps() ||
+         run.target_loss() > 0;  // any step may be the last
+}
+
 }  // namespace autotp::core

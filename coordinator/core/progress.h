@@ -11,6 +11,13 @@ namespace autotp::core {
 void AddProgress(Change change, Job& job,
                  const v1::ReportProgressRequest& request);
 
+// The newest step's loss is at most what the user aims at: training is over.
+bool HasReachedTarget(const Job& job);
+
+// The step after the newest one may be followed by an evaluation, which its
+// report waits for.
+bool MayBeEvaluating(const Job& job);
+
 }  // namespace autotp::core
 
 #endif  // AUTOTP_COORDINATOR_CORE_PROGRESS_H_

@@ -11,6 +11,7 @@
 #include "coordinator/core/admission.h"
 #include "coordinator/core/job_state.h"
 #include "coordinator/core/ledger.h"
+#include "coordinator/core/progress.h"
 #include "coordinator/core/roster.h"
 #include "coordinator/core/time_proto.h"
 
@@ -87,9 +88,11 @@ bool IsStuck(const Policy& policy, const Job& job, absl::Time now) {
   const auto& progress = job.status().progress();
   if (job.state() != v1::JOB_STATE_RUNNING) return false;
   // All steps done: the model is being written, however long it takes.
-  if (progress.step() >= job.spec().run().max_steps()) return false;
+  if (progress.step() >= job.spec().run().max_steps() || HasReachedTarget(job))
+    return false;
   const absl::Duration patience = std::max(
-      policy.stuck_after, absl::Seconds(policy.stuck_steps * job.step_seconds));
+      MayBeEvaluating(job) ? policy.stuck_evaluating : policy.stuck_after,
+      absl::Seconds(policy.stuck_steps * job.step_seconds));
   return now > job.last_progress_time + patience;
 }
 

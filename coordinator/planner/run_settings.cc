@@ -2,6 +2,7 @@
 
 #include <unistd.h>
 
+#include <cmath>
 #include <filesystem>
 #include <string>
 #include <system_error>
@@ -40,6 +41,32 @@ void CheckOutput(const std::string& path, config::Diagnostics* diagnostics) {
       place, "OUTPUT_NOT_WRITABLE",
       absl::StrCat("the output folder ", path, " can't be written: ", problem),
       "give a folder that can be made, or written to");
+}
+
+void CheckEvaluation(const v1::RunSettings& run,
+                     config::Diagnostics* diagnostics) {
+  if (!run.has_evaluation()) return;
+  const v1::EvaluationSettings& evaluation = run.evaluation();
+  CheckAtLeast(evaluation.every_steps(), 0, "evaluation every_steps",
+               "EVALUATION_INVALID", diagnostics);
+  CheckAtLeast(evaluation.max_sequences(), 0, "evaluation max_sequences",
+               "EVALUATION_INVALID", diagnostics);
+  if (evaluation.data().path().empty() && evaluation.data().files().empty()) {
+    diagnostics->Error({}, "EVALUATION_DATA_MISSING",
+                       "an evaluation is asked for without held-out data",
+                       "give a token file to evaluate on (`--eval-data`)");
+    return;
+  }
+  CheckData(evaluation.data(), run.sequence_length(), /*train_batch_size=*/1,
+            diagnostics);
+}
+
+void CheckTargetLoss(double target, config::Diagnostics* diagnostics) {
+  if (std::isfinite(target) && target >= 0) return;
+  diagnostics->Error({}, "TARGET_LOSS_INVALID",
+                     absl::StrCat("target_loss is ", target,
+                                  "; a loss above 0 is needed, or 0 for none"),
+                     "set target_loss to the loss at which to stop");
 }
 
 }  // namespace
@@ -83,6 +110,8 @@ void CheckRunSettings(const v1::JobSpec& spec, int64_t train_batch_size,
   }
   CheckOutput(run.output_path(), diagnostics);
   CheckData(spec.data(), run.sequence_length(), train_batch_size, diagnostics);
+  CheckEvaluation(run, diagnostics);
+  CheckTargetLoss(run.target_loss(), diagnostics);
 }
 
 void CheckSequenceLimit(int64_t sequence_length, int64_t limit,

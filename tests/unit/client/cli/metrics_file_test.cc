@@ -4,6 +4,8 @@
 
 #include <gtest/gtest.h>
 
+#include <cmath>
+#include <limits>
 #include <sstream>
 #include <vector>
 
@@ -36,6 +38,23 @@ using Steps = std::vector<std::pair<int64_t, double>>;
 TEST(MetricsFileTest, KeepsEveryDigit) {
   const double loss = 5.8896598815917969 + 1e-15;
   EXPECT_EQ(nlohmann::json::parse(MetricsLine(Step(1, loss)))["loss"], loss);
+}
+
+TEST(MetricsFileTest, SaysScaleSkippedStepsAndEvaluationWhereThereAreSuch) {
+  v1::StepMetrics step = Step(7, 1.5);
+  EXPECT_EQ(nlohmann::json::parse(MetricsLine(step)).size(), 6u);
+  step.set_grad_norm(std::numeric_limits<double>::infinity());
+  step.set_loss_scale(4096);
+  step.set_skipped(true);
+  step.mutable_evaluation()->set_loss(2);
+  step.mutable_evaluation()->set_tokens(31);
+  const auto line = nlohmann::json::parse(MetricsLine(step));
+  EXPECT_TRUE(line["grad_norm"].is_null());
+  EXPECT_EQ(line["loss_scale"], 4096);
+  EXPECT_EQ(line["skipped"], true);
+  EXPECT_EQ(line["evaluation"]["loss"], 2);
+  EXPECT_EQ(line["evaluation"]["perplexity"], std::exp(2.0));
+  EXPECT_EQ(line["evaluation"]["tokens"], 31);
 }
 
 TEST(MetricsFileTest, AStepThatComesAgainReplacesItAndWhatFollowed) {
