@@ -33,7 +33,8 @@ Trace LoadTrace(const std::string& name) {
   for (const json& step : source.at("steps")) {
     trace.steps.push_back({.loss = step.at("loss"),
                            .grad_norm = step.at("grad_norm"),
-                           .learning_rate = step.at("lr")});
+                           .learning_rate = step.at("lr"),
+                           .loss_scale = step.value("loss_scale", 0.0)});
   }
   for (const auto& [tensor, facts] : source.at("final_tensors").items()) {
     trace.final_tensors.push_back({.name = tensor,

@@ -17,6 +17,7 @@ struct TraceStep {
   double loss = 0;
   double grad_norm = 0;
   double learning_rate = 0;
+  double loss_scale = 0;  // 0: none
 };
 
 struct TraceTensor {
