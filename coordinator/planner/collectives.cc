@@ -97,7 +97,7 @@ void AddTensorCollectives(const EstimateInput& input,
 
 // Gradients that are partial on a tensor-parallel rank: each bucket of them,
 // after the data-parallel sum.
-void AddGradientSum(const zero::FlatLayout& layout, int stage,
+void AddGradientSum(const zero::FlatLayout& layout, int stage, int64_t width,
                     std::vector<Collective>* plans) {
   int64_t count = 0;
   int64_t elements = 0;
@@ -108,7 +108,7 @@ void AddGradientSum(const zero::FlatLayout& layout, int stage,
   }
   if (count == 0) return;
   plans->push_back(Step(Collective::KIND_GRADIENT_SUM, Collective::GROUP_TENSOR,
-                        count, elements * kFloatBytes));
+                        count, elements * width));
 }
 
 void AddDataCollectives(const EstimateInput& input,
@@ -117,7 +117,8 @@ void AddDataCollectives(const EstimateInput& input,
   const v1::TrainingConfig& training = input.training;
   const int stage = StageOf(input);
   const auto buckets = static_cast<int64_t>(layout.buckets().size());
-  const int64_t gradients = layout.elements() * kFloatBytes;
+  const int64_t gradients =
+      layout.elements() * BytesOf(training.communication_dtype());
   if (stage == 0) {
     plans->push_back(Step(Collective::KIND_ALL_REDUCE, Collective::GROUP_DATA,
                           buckets, gradients));
@@ -138,8 +139,14 @@ void AddDataCollectives(const EstimateInput& input,
 
 }  // namespace
 
+int64_t BytesOf(v1::DataType type) {
+  return type == v1::DATA_TYPE_BFLOAT16 || type == v1::DATA_TYPE_FLOAT16
+             ? 2
+             : kFloatBytes;
+}
+
 int64_t ComputeBytes(const v1::TrainingConfig& training) {
-  return training.compute_dtype() == v1::DATA_TYPE_FLOAT32 ? kFloatBytes : 2;
+  return BytesOf(training.compute_dtype());
 }
 
 int StageOf(const EstimateInput& input) {
@@ -162,7 +169,8 @@ std::vector<Collective> CollectivesOf(const EstimateInput& input) {
   const zero::FlatLayout layout = LayoutOf(input, input.partitioned.locals[0]);
   if (input.partitioned.tensor_parallel_size > 1) {
     AddTensorCollectives(input, &plans);
-    AddGradientSum(layout, StageOf(input), &plans);
+    AddGradientSum(layout, StageOf(input),
+                   BytesOf(input.training.communication_dtype()), &plans);
   }
   if (input.data_parallel_size > 1) AddDataCollectives(input, layout, &plans);
   return plans;

@@ -8,7 +8,8 @@
 // Data-parallel exchanges go by buckets of the flat buffers: stage 0
 // all-reduces the gradients once a step; stage 1 reduce-scatters them once,
 // stage 2 at every micro-step, and both gather the new weights. Gradients
-// travel in fp32, weights and activations in the compute dtype. Pure.
+// travel in the communication dtype, weights and activations in the compute
+// dtype. Pure.
 #ifndef AUTOTP_COORDINATOR_PLANNER_COLLECTIVES_H_
 #define AUTOTP_COORDINATOR_PLANNER_COLLECTIVES_H_
 
@@ -30,6 +31,8 @@ struct EstimateInput {
   int64_t data_parallel_size = 1;
 };
 
+// Of a number.
+int64_t BytesOf(v1::DataType type);
 // Of a number in the compute dtype.
 int64_t ComputeBytes(const v1::TrainingConfig& training);
 

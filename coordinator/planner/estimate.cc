@@ -41,9 +41,18 @@ size_t FullestRank(const partition::Partitioned& partitioned) {
 // Moments that the optimizer keeps of every number.
 constexpr int64_t kMoments = 2;
 
-// Stage 2: buckets whose gradients are being made, one that is being reduced,
-// and one kept for the next, all as long as the longest.
-int64_t BucketBytes(const Program& local, const zero::FlatLayout& layout) {
+int64_t LongestBucket(const zero::FlatLayout& layout) {
+  int64_t longest = 0;
+  for (const zero::Bucket& bucket : layout.buckets())
+    longest = std::max(longest, bucket.range.size());
+  return longest;
+}
+
+// Where gradients are sharded or kept in a 16-bit type: buckets whose gradients
+// are being made, one that is being reduced if `reduces`, and one kept for the
+// next, all as long as the longest.
+int64_t BucketBytes(const Program& local, const zero::FlatLayout& layout,
+                    bool reduces) {
   std::map<program::ValueId, int> parameter_of;
   std::map<program::ValueId, size_t> first_use;
   for (size_t p = 0; p < local.parameters.size(); ++p)
@@ -67,16 +76,27 @@ int64_t BucketBytes(const Program& local, const zero::FlatLayout& layout) {
       if (open.insert(bucket).second) spare = false;
       most = std::max(most, open.size() + (reducing ? 1 : 0) + (spare ? 1 : 0));
       if (first_use.at(v) != n || --pending[bucket] > 0) continue;
-      spare = reducing;  // the reduction before has to end first
-      reducing = true;
+      spare = reducing || !reduces;  // the reduction before ends first
+      reducing = reduces;
       open.erase(bucket);
       most = std::max(most, open.size() + 1 + (spare ? 1 : 0));
     }
   }
-  int64_t longest = 0;
-  for (const zero::Bucket& bucket : layout.buckets())
-    longest = std::max(longest, bucket.range.size());
-  return static_cast<int64_t>(most) * longest * kFloatBytes;
+  return static_cast<int64_t>(most) * LongestBucket(layout) * kFloatBytes;
+}
+
+// What gradients pass through on their way to the update.
+int64_t GradientRoom(const v1::TrainingConfig& training, int stage,
+                     const Program& local, const zero::FlatLayout& layout) {
+  const v1::DataType kept = training.gradient_dtype();
+  const v1::DataType sent = training.communication_dtype();
+  const bool is_narrow = BytesOf(kept) < kFloatBytes;
+  int64_t bytes = 0;
+  if (stage == 2 || is_narrow) bytes += BucketBytes(local, layout, stage == 2);
+  if (is_narrow) bytes += LongestBucket(layout) * kFloatBytes;
+  if (kept != sent || (stage == 2 && BytesOf(sent) < kFloatBytes))
+    bytes += LongestBucket(layout) * BytesOf(sent);
+  return bytes;
 }
 
 // Keys that a query sees, summed over the queries of one sequence.
@@ -143,11 +163,12 @@ v1::Estimate EstimateOf(const EstimateInput& input,
   };
   v1::Estimate estimate;
   estimate.set_parameter_bytes(layout.elements() * compute_bytes);
-  estimate.set_gradient_bytes(held(stage >= 2) * kFloatBytes);
+  estimate.set_gradient_bytes(held(stage >= 2) *
+                              BytesOf(training.gradient_dtype()));
   const int64_t states = kMoments + (compute_bytes == kFloatBytes ? 0 : 1);
   estimate.set_optimizer_bytes(held(stage >= 1) * kFloatBytes * states);
   estimate.set_activation_bytes(PeakActivationBytes(local, compute_bytes));
-  estimate.set_buffer_bytes(stage == 2 ? BucketBytes(local, layout) : 0);
+  estimate.set_buffer_bytes(GradientRoom(training, stage, local, layout));
   estimate.set_total_bytes(
       estimate.parameter_bytes() + estimate.gradient_bytes() +
       estimate.optimizer_bytes() + estimate.activation_bytes() +
