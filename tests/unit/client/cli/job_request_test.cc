@@ -53,6 +53,39 @@ TEST_F(JobRequestTest, FlagsFillTheSpec) {
   EXPECT_TRUE(spec->checkpoint().resume());
 }
 
+TEST_F(JobRequestTest, EvaluationAndTargetAreRunSettings) {
+  JobRequest request = Minimal();
+  const auto plain = ToJobSpec(request);
+  ASSERT_TRUE(plain.ok()) << plain.status();
+  EXPECT_FALSE(plain->run().has_evaluation());
+  EXPECT_EQ(plain->run().target_loss(), 0);
+
+  CLI::App app;
+  AddJobFlags(app, request, "--output", /*required=*/false);
+  app.parse(
+      "--token-dtype u32 --eval-data held.bin --eval-every 10"
+      " --eval-sequences 64 --target-loss 2.5",
+      /*program_name_included=*/false);
+  const auto spec = ToJobSpec(request);
+  ASSERT_TRUE(spec.ok()) << spec.status();
+  const v1::EvaluationSettings& evaluation = spec->run().evaluation();
+  EXPECT_EQ(evaluation.data().path().front(), '/');
+  EXPECT_THAT(evaluation.data().path(), HasSubstr("held.bin"));
+  EXPECT_EQ(evaluation.data().token_type(), v1::DataSource::TOKEN_TYPE_UINT32);
+  EXPECT_EQ(evaluation.every_steps(), 10);
+  EXPECT_EQ(evaluation.max_sequences(), 64);
+  EXPECT_EQ(spec->run().target_loss(), 2.5);
+}
+
+// The coordinator says what is missing.
+TEST_F(JobRequestTest, AnEvaluationWithoutDataIsNotForgotten) {
+  JobRequest request = Minimal();
+  request.eval_every = 5;
+  const auto spec = ToJobSpec(request);
+  ASSERT_TRUE(spec.ok()) << spec.status();
+  EXPECT_TRUE(spec->run().has_evaluation());
+}
+
 TEST_F(JobRequestTest, PathsBecomeAbsolute) {
   const auto spec = ToJobSpec(Minimal());
   ASSERT_TRUE(spec.ok()) << spec.status();
@@ -69,12 +102,15 @@ TEST_F(JobRequestTest, AMissingConfigIsNamed) {
 
 TEST_F(JobRequestTest, AJobFileFillsTheRequest) {
   const std::string path = folder_ / "job.json";
-  std::ofstream(path) << R"({"model": "/m", "slots": 2, "no_shuffle": true})";
+  std::ofstream(path) << R"({"model": "/m", "slots": 2, "no_shuffle": true,
+                               "target_loss": 2, "eval_every": 3})";
   JobRequest request;
   ASSERT_TRUE(ReadJobFile(path, request).ok());
   EXPECT_EQ(request.model, "/m");
   EXPECT_EQ(request.slots, 2);
   EXPECT_TRUE(request.no_shuffle);
+  EXPECT_EQ(request.target_loss, 2.0);
+  EXPECT_EQ(request.eval_every, 3);
 }
 
 TEST_F(JobRequestTest, AJobFilesMistakesAreNamed) {

@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <cmath>
 #include <functional>
 
 #include "coordinator/planner/data_check.h"
@@ -61,6 +62,29 @@ TEST_F(RunSettingsTest, EachMistakeHasItsReason) {
             }},
            {"DATA_PATH_RELATIVE",
             [](v1::JobSpec& s) { s.mutable_data()->set_path("data.bin"); }},
+           {"EVALUATION_DATA_MISSING",
+            [](v1::JobSpec& s) {
+              s.mutable_run()->mutable_evaluation()->set_every_steps(5);
+            }},
+           {"EVALUATION_INVALID",
+            [](v1::JobSpec& s) {
+              *s.mutable_run()->mutable_evaluation()->mutable_data() = s.data();
+              s.mutable_run()->mutable_evaluation()->set_every_steps(-1);
+            }},
+           {"EVALUATION_INVALID",
+            [](v1::JobSpec& s) {
+              *s.mutable_run()->mutable_evaluation()->mutable_data() = s.data();
+              s.mutable_run()->mutable_evaluation()->set_max_sequences(-1);
+            }},
+           {"DATA_MISSING",
+            [this](v1::JobSpec& s) {
+              s.mutable_run()->mutable_evaluation()->mutable_data()->set_path(
+                  Path("held_out.bin"));
+            }},
+           {"TARGET_LOSS_INVALID",
+            [](v1::JobSpec& s) { s.mutable_run()->set_target_loss(-1); }},
+           {"TARGET_LOSS_INVALID",
+            [](v1::JobSpec& s) { s.mutable_run()->set_target_loss(NAN); }},
            {"DATA_TOO_SHORT", [](v1::JobSpec& s) {
               s.mutable_run()->set_sequence_length(17);
             }}}) {
@@ -68,6 +92,17 @@ TEST_F(RunSettingsTest, EachMistakeHasItsReason) {
     c.spoil(spec);
     EXPECT_THAT(Check(spec), ElementsAre(c.reason));
   }
+}
+
+TEST_F(RunSettingsTest, OneHeldOutSequenceIsEnough) {
+  v1::JobSpec spec = Spec();
+  Write("held_out.bin",
+        std::string(2 * static_cast<size_t>(spec.run().sequence_length()), 1));
+  spec.mutable_run()->mutable_evaluation()->mutable_data()->set_path(
+      Path("held_out.bin"));
+  EXPECT_THAT(Check(spec), IsEmpty());
+  Write("held_out.bin", "1");
+  EXPECT_THAT(Check(spec), ElementsAre("DATA_TOO_SHORT"));
 }
 
 TEST_F(RunSettingsTest, OneBatchIsEnough) {
