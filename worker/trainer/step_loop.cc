@@ -41,8 +41,11 @@ class StepLoop {
     sampler_.data_parallel_size = data_size_;
     sampler_.shuffle = task_.data().shuffle();
     sampler_.seed = task_.seed();
-    if (config_.has_loss_scaling())
+    if (config_.has_loss_scaling()) {
       scaler_.emplace(config_.loss_scaling(), position_.state);
+    } else {
+      position_.state.clear_loss_scale();  // of an earlier attempt in fp16
+    }
   }
 
   absl::StatusOr<TrainResult> Run() {
