@@ -22,22 +22,6 @@ int64_t Elements(const std::vector<int64_t>& shape) {
   return elements;
 }
 
-// The rank whose values are the largest holds most.
-size_t FullestRank(const partition::Partitioned& partitioned) {
-  size_t fullest = 0;
-  int64_t most = -1;
-  for (size_t rank = 0; rank < partitioned.locals.size(); ++rank) {
-    int64_t elements = 0;
-    for (const program::Value& value : partitioned.locals[rank].values)
-      elements += Elements(value.shape);
-    if (elements > most) {
-      most = elements;
-      fullest = rank;
-    }
-  }
-  return fullest;
-}
-
 // Moments that the optimizer keeps of every number.
 constexpr int64_t kMoments = 2;
 
@@ -77,6 +61,17 @@ int64_t BucketBytes(const Program& local, const zero::FlatLayout& layout) {
   for (const zero::Bucket& bucket : layout.buckets())
     longest = std::max(longest, bucket.range.size());
   return static_cast<int64_t>(most) * longest * kFloatBytes;
+}
+
+// Stages 1 and 2: the room of an all-gather that takes a bucket in parts.
+int64_t GatherBytes(const v1::TrainingConfig& training,
+                    const zero::FlatLayout& layout, int64_t compute_bytes) {
+  int64_t longest = 0;
+  for (const zero::Bucket& bucket : layout.buckets())
+    longest = std::max(longest, bucket.range.size() / layout.shards());
+  const int64_t part =
+      zero::GatherPart(layout.shards(), training.allgather_bucket_elements());
+  return part < longest ? part * layout.shards() * compute_bytes : 0;
 }
 
 // Keys that a query sees, summed over the queries of one sequence.
@@ -133,8 +128,7 @@ int64_t ParameterElements(const Program& program) {
 v1::Estimate EstimateOf(const EstimateInput& input,
                         const std::vector<v1::CollectivePlan>& collectives) {
   const v1::TrainingConfig& training = input.training;
-  const Program& local =
-      input.partitioned.locals[FullestRank(input.partitioned)];
+  const Program& local = FullestLocal(input.partitioned);
   const int64_t compute_bytes = ComputeBytes(training);
   const int stage = StageOf(input);
   const zero::FlatLayout layout = LayoutOf(input, local);
@@ -147,7 +141,9 @@ v1::Estimate EstimateOf(const EstimateInput& input,
   const int64_t states = kMoments + (compute_bytes == kFloatBytes ? 0 : 1);
   estimate.set_optimizer_bytes(held(stage >= 1) * kFloatBytes * states);
   estimate.set_activation_bytes(PeakActivationBytes(local, compute_bytes));
-  estimate.set_buffer_bytes(stage == 2 ? BucketBytes(local, layout) : 0);
+  estimate.set_buffer_bytes(
+      (stage == 2 ? BucketBytes(local, layout) : 0) +
+      (stage > 0 ? GatherBytes(training, layout, compute_bytes) : 0));
   estimate.set_total_bytes(
       estimate.parameter_bytes() + estimate.gradient_bytes() +
       estimate.optimizer_bytes() + estimate.activation_bytes() +

@@ -213,15 +213,20 @@ void ReportSplits(const v1::Plan& plan, config::Diagnostics* diagnostics) {
   for (const v1::CutClass& cut_class : plan.classes()) {
     any = any || cut_class.cut();
     const int64_t size = plan.tensor_parallel_size();
-    if (!cut_class.cut() || cut_class.units() % size == 0) continue;
+    if (!cut_class.cut()) continue;
+    const auto [least, most] = std::minmax_element(
+        cut_class.units_per_rank().begin(), cut_class.units_per_rank().end());
+    if (*least == *most) continue;
     diagnostics->Note(
         {}, "UNEVEN_SPLIT",
         absl::StrCat(cut_class.name(), ": ", cut_class.units(), " ",
                      cut_class.unit(), "s over ", size, " ranks = ",
                      absl::StrJoin(cut_class.units_per_rank(), " + "),
                      "; the largest share sets the pace"),
-        absl::StrCat("an autotp_size that divides ", cut_class.units(),
-                     " is even"));
+        cut_class.units() % size == 0
+            ? "a smaller tp_grain_size is even"
+            : absl::StrCat("an autotp_size that divides ", cut_class.units(),
+                           " is even"));
   }
   if (any) return;
   diagnostics->Warning(

@@ -2,10 +2,12 @@
 
 #include <cmath>
 #include <optional>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "proto/support/status_macros.h"
+#include "spdlog/spdlog.h"
 #include "worker/data/sampler.h"
 #include "worker/optimizer/adam.h"
 #include "worker/optimizer/schedule.h"
@@ -47,6 +49,7 @@ class StepLoop {
       AUTOTP_ASSIGN_OR_RETURN(const Agreement agreement, RunStep());
       result.stopped_early =
           agreement.stop && position_.step < task_.max_steps();
+      if (!std::exchange(counted_, true)) result.measured.sent = Sent();
       AUTOTP_RETURN_IF_ERROR(SaveIfWanted(agreement, result.stopped_early));
     }
     result.step = position_.step;
@@ -58,6 +61,7 @@ class StepLoop {
     const absl::Time start = absl::Now();
     const int64_t step = position_.step + 1;
     parts_.state.BeginStep();
+    parts_.groups.traffic->Take(1);  // of what came between steps
     double loss = 0;
     for (int64_t micro = 0; micro < config_.accumulation_steps(); ++micro) {
       AUTOTP_ASSIGN_OR_RETURN(const float micro_loss, RunMicroStep(micro));
@@ -92,6 +96,14 @@ class StepLoop {
     return agreement;
   }
 
+  // Of the step that has just ended.
+  std::vector<v1::CollectivePlan> Sent() const {
+    std::vector<v1::CollectivePlan> sent =
+        parts_.groups.traffic->Take(config_.accumulation_steps());
+    spdlog::info("sent in a step: {}", collective::TrafficText(sent));
+    return sent;
+  }
+
   absl::StatusOr<float> RunMicroStep(int64_t micro) {
     absl::StatusOr<data::Batch> batch = data::ReadBatch(
         parts_.dataset, data::MicroBatch(sampler_, position_.sequences_consumed,
@@ -105,9 +117,11 @@ class StepLoop {
         data::FirstPosition(sampler_, position_.sequences_consumed, micro,
                             parts_.groups.data->rank());
     parts_.state.BeginMicroStep();
+    parts_.groups.traffic->Enter(collective::Traffic::Phase::kForward);
     const int64_t* inputs[] = {batch->input_ids.data(), batch->labels.data()};
     AUTOTP_ASSIGN_OR_RETURN(const float loss,
                             parts_.program.Run(inputs, options, parts_.state));
+    parts_.groups.traffic->Enter(collective::Traffic::Phase::kStep);
     AUTOTP_RETURN_IF_ERROR(parts_.state.FinishMicroStep());
     return loss;
   }
@@ -170,6 +184,7 @@ class StepLoop {
   const int data_size_;
   data::SamplerOptions sampler_;
   int64_t served_request_;
+  bool counted_ = false;  // what a step sends
 };
 
 }  // namespace

@@ -171,10 +171,17 @@ runtime::GradientSlot FlatState::Gradient(int parameter) {
           HostMemory::Allocate(largest * static_cast<int64_t>(sizeof(float)));
       AUTOTP_CHECK(fresh.ok(), fresh.status().ToString());
       memory = *std::move(fresh);
+      NoteBucketBytes();
     }
   }
   return {memory.floats() + place.begin - layout_.buckets()[index].range.begin,
           add};
+}
+
+void FlatState::NoteBucketBytes() {
+  int64_t bytes = reduction_.memory.bytes() + spare_.bytes();
+  for (const HostMemory& bucket : buckets_) bytes += bucket.bytes();
+  most_bucket_bytes_ = std::max(most_bucket_bytes_, bytes);
 }
 
 absl::Status FlatState::GradientDone(int parameter) {

@@ -104,6 +104,8 @@ class FlatState final : public runtime::ParameterStore {
   // Of weights with their fp32 masters, and of gradients outside buckets.
   int64_t weight_bytes() const { return weights_.bytes() + masters_.bytes(); }
   int64_t gradient_bytes() const { return gradients_.bytes(); }
+  // Of buckets under way, at the most so far, and of the all-gather's room.
+  int64_t buffer_bytes() const { return most_bucket_bytes_ + gather_.bytes(); }
   const FlatLayout& layout() const { return layout_; }
 
  private:
@@ -127,6 +129,7 @@ class FlatState final : public runtime::ParameterStore {
   std::vector<OwnedPiece> Pieces(bool updated);
   float* ReducedGradient(int64_t position, const Bucket& bucket) const;
 
+  void NoteBucketBytes();
   absl::Status StartReduction(int bucket);
   absl::Status FinishReduction();
   absl::Status SumOverTensorGroup();
@@ -155,6 +158,7 @@ class FlatState final : public runtime::ParameterStore {
   std::vector<bool> reduced_;        // [bucket] in this step (stage 2)
   BucketReduction reduction_;
   HostMemory spare_;  // a bucket's memory, kept for the next
+  int64_t most_bucket_bytes_ = 0;
 };
 
 }  // namespace autotp::zero
