@@ -168,6 +168,10 @@ class Describer {
         return absl::StrCat(
             OperationName(program_.nodes[obstacle.node].operation),
             " needs it whole");
+      case Obstacle::Kind::kNoRule:
+        return absl::StrCat(
+            OperationName(program_.nodes[obstacle.node].operation),
+            " has no placement rule, so nothing around it is cut");
       case Obstacle::Kind::kReshape:
         return "a reshape mixes it with other dimensions";
       default:
@@ -188,6 +192,11 @@ class Describer {
       entry.units_per_rank =
           UnitsPerRank(groups_[g], spmd_.ranks, choice_.grain);
     entry.reason = ReasonOf(g);
+    if (choice_.groups[g].verdict == Verdict::kObstacle &&
+        groups_[g].obstacles[0].kind == Obstacle::Kind::kNoRule) {
+      entry.missing_rule = std::string(OperationName(
+          program_.nodes[groups_[g].obstacles[0].node].operation));
+    }
     const auto [at, is_new] =
         index_.emplace(std::tuple(entry.name, entry.unit, entry.units,
                                   entry.units_per_rank, entry.reason),

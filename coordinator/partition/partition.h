@@ -49,6 +49,7 @@ struct CutClass {
   int64_t units = 0;
   std::vector<int64_t> units_per_rank;  // empty: not cut
   std::string reason;
+  std::string missing_rule;  // the operation whose rule is missing; else empty
   // Parameter name and the dimension along which it belongs to the class.
   std::vector<std::pair<std::string, int>> members;
 };

@@ -133,10 +133,10 @@ testing::FuzzOptions HeaderOptions() {
 
 // Where the data would have to end for the header to be right.
 int64_t DataBytes(const std::string& text) {
-  constexpr absl::string_view kKey = "\"data_offsets\"";
+  const std::string key = "\"data_offsets\"";
   int64_t end = 0;
-  for (size_t at = text.find(kKey); at != std::string::npos;
-       at = text.find(kKey, at + 1)) {
+  for (size_t at = text.find(key); at != std::string::npos;
+       at = text.find(key, at + 1)) {
     const size_t comma = text.find(',', at);
     if (comma == std::string::npos) break;
     end = std::max<int64_t>(

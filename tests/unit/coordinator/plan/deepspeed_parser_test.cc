@@ -12,6 +12,7 @@
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/strip.h"
 #include "coordinator/model/model.h"
 #include "coordinator/partition/partition.h"
 #include "coordinator/plan/weight_role.h"
@@ -216,7 +217,9 @@ TEST_F(BetterTest, Falcon) {
   EXPECT_EQ(parser_.decisions.at("self_attention.query_key_value"),
             "column, fused as bloomtype");
   for (const partition::CutClass& one : partitioned_.classes) {
-    if (one.name == "attention") EXPECT_FALSE(one.units_per_rank.empty());
+    if (one.name == "attention") {
+      EXPECT_FALSE(one.units_per_rank.empty());
+    }
   }
   EXPECT_EQ(Cut("self_attention.dense.weight").dim, 1);
 }

@@ -139,8 +139,9 @@ TEST(WidthsTest, GrainsOfColumnsAndRows) {
             "64,36");
   EXPECT_EQ(Widths(cut->parameters.at("lm_head.weight")), "64,86");
   for (const partition::CutClass& one : cut->classes) {
-    if (one.name == "attention")
+    if (one.name == "attention") {
       EXPECT_EQ(one.reason.find("multiples"), std::string::npos);
+    }
     if (one.name != "mlp") continue;
     EXPECT_EQ(one.units_per_rank, (std::vector<int64_t>{64, 36}));
     EXPECT_EQ(one.reason.substr(0, one.reason.find(':')),
