@@ -5,6 +5,7 @@
 #include <set>
 #include <utility>
 
+#include "coordinator/partition/rank_intervals.h"
 #include "coordinator/partition/union_find.h"
 #include "coordinator/program/shape_rules.h"
 
@@ -22,6 +23,13 @@ namespace {
 constexpr double kNumbersPerTokenOfLoss = 3;
 
 }  // namespace
+
+std::vector<int64_t> UnitsPerRank(const CutGroup& group, int ranks,
+                                  int64_t grain) {
+  if (group.has_query_heads || group.has_key_heads) grain = 1;
+  const int64_t width = std::max<int64_t>(group.unit_width, 1);
+  return SpreadUnits(group.units, ranks, grain / std::gcd(grain, width));
+}
 
 CutGroups::CutGroups(const Program& program, const Axes& axes)
     : program_(program), axes_(axes) {
@@ -121,8 +129,13 @@ void CutGroups::NumberGroups() {
 void CutGroups::CountUnits() {
   for (const Block& block : blocks_) {
     CutGroup& group = groups_[block.group];
-    group.units = std::gcd(group.units, block.end - block.begin);
+    const int64_t length = block.end - block.begin;
+    group.units = std::gcd(group.units, length);
+    if (group.unit_width == 0 || length < group.unit_width)
+      group.unit_width = length;
   }
+  for (CutGroup& group : groups_)
+    group.unit_width /= std::max<int64_t>(group.units, 1);
   for (size_t dim = 0; dim < axes_.axis.size(); ++dim) {
     for (const Block& block : BlocksOf(static_cast<int>(dim))) {
       std::vector<int>& dims = groups_[block.group].dims;

@@ -132,7 +132,8 @@ class Describer {
     const GroupDecision& decision = choice_.groups[g];
     switch (decision.verdict) {
       case Verdict::kCut:
-        return decision.by_rule ? "cut by rule" : "cut";
+        return absl::StrCat(decision.by_rule ? "cut by rule" : "cut",
+                            GrainText(groups_[g]));
       case Verdict::kObstacle:
         return ObstacleText(group);
       case Verdict::kTooFewUnits:
@@ -149,6 +150,13 @@ class Describer {
     return "cutting it would spread no weights";
   }
 
+  std::string GrainText(const CutGroup& group) const {
+    if (UnitsPerRank(group, spmd_.ranks, choice_.grain) ==
+        UnitsPerRank(group, spmd_.ranks, 1))
+      return "";
+    return absl::StrCat(" in multiples of ", choice_.grain);
+  }
+
   std::string ObstacleText(const CutGroup& group) const {
     if (const Obstacle* few = FewHeads(group))
       return absl::StrCat(
@@ -160,6 +168,10 @@ class Describer {
         return absl::StrCat(
             OperationName(program_.nodes[obstacle.node].operation),
             " needs it whole");
+      case Obstacle::Kind::kNoRule:
+        return absl::StrCat(
+            OperationName(program_.nodes[obstacle.node].operation),
+            " has no placement rule, so nothing around it is cut");
       case Obstacle::Kind::kReshape:
         return "a reshape mixes it with other dimensions";
       default:
@@ -177,8 +189,14 @@ class Describer {
       entry.unit = groups_[g].has_query_heads ? "head" : "KV group";
     }
     if (choice_.groups[g].verdict == Verdict::kCut)
-      entry.units_per_rank = SpreadUnits(entry.units, spmd_.ranks);
+      entry.units_per_rank =
+          UnitsPerRank(groups_[g], spmd_.ranks, choice_.grain);
     entry.reason = ReasonOf(g);
+    if (choice_.groups[g].verdict == Verdict::kObstacle &&
+        groups_[g].obstacles[0].kind == Obstacle::Kind::kNoRule) {
+      entry.missing_rule = std::string(OperationName(
+          program_.nodes[groups_[g].obstacles[0].node].operation));
+    }
     const auto [at, is_new] =
         index_.emplace(std::tuple(entry.name, entry.unit, entry.units,
                                   entry.units_per_rank, entry.reason),
@@ -341,6 +359,7 @@ class Describer {
     use.reason = node.reason;
     switch (node.operation) {
       case Operation::kCopy:
+        use.backward = true;
         use.elements = ElementCount(spmd_.values[node.inputs[0]].shape);
         use.parameters = WeightsThatRead(node.outputs[0]);
         break;
@@ -361,9 +380,11 @@ class Describer {
         break;
       case Operation::kRmsNorm: {
         if (!node.attributes.contains("size")) return;
+        // One number a row, forward and backward.
         const std::vector<int64_t>& x = spmd_.values[node.inputs[0]].shape;
-        constexpr int64_t kBothWays = 2;
-        use.elements = kBothWays * ElementCount(x) / x.back();
+        use.elements = ElementCount(x) / x.back();
+        result_.collectives.push_back(use);
+        use.backward = true;
         break;
       }
       default:

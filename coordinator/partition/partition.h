@@ -32,6 +32,9 @@ struct ParameterRequest {
 
 struct PartitionOptions {
   int tensor_parallel_size = 1;
+  // Columns and rows, but not heads, are shared out in multiples of so many
+  // elements of a weight; the last rank takes the rest.
+  int64_t grain = 1;
   // By parameter name; a parameter that is absent is kAuto.
   std::map<std::string, ParameterRequest> requests;
   // Local programs of the first ranks only: enough to count what a rank needs.
@@ -46,6 +49,7 @@ struct CutClass {
   int64_t units = 0;
   std::vector<int64_t> units_per_rank;  // empty: not cut
   std::string reason;
+  std::string missing_rule;  // the operation whose rule is missing; else empty
   // Parameter name and the dimension along which it belongs to the class.
   std::vector<std::pair<std::string, int>> members;
 };
@@ -61,8 +65,9 @@ struct ParameterCut {
 
 // One collective of the local programs (all ranks run the same ones).
 struct CollectiveUse {
-  program::Operation operation;  // kCopy (in backward), kAllReduce,
-                                 // kAllGather, kCrossEntropy
+  program::Operation operation;  // kCopy, kAllReduce, kAllGather,
+                                 // kCrossEntropy, kRmsNorm (of a cut width)
+  bool backward = false;         // exchanged in the backward
   int64_t elements = 0;          // of its payload, padding included
   int64_t calls = 1;             // of the communicator
   // Whose result is exchanged; of a copy, those that read it. Indices into

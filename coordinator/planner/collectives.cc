@@ -36,12 +36,8 @@ Collective Step(Collective::Kind kind, Collective::Group group, int64_t count,
 Collective KindOf(const CollectiveUse& use) {
   Collective plan;
   plan.set_group(Collective::GROUP_TENSOR);
-  plan.set_phase("forward");
+  plan.set_phase(use.backward ? "backward" : "forward");
   switch (use.operation) {
-    case Operation::kCopy:
-      plan.set_kind(Collective::KIND_ALL_REDUCE);
-      plan.set_phase("backward");
-      break;
     case Operation::kAllGather:
       plan.set_kind(Collective::KIND_ALL_GATHER);
       plan.set_reason(WithoutNumbers(use.reason));
@@ -74,10 +70,10 @@ void AddTensorCollectives(const EstimateInput& input,
                           std::vector<Collective>* plans) {
   for (const CollectiveUse& use : input.partitioned.collectives) {
     Collective kind = KindOf(use);
-    // The loss is computed in fp32.
-    const int64_t width = kind.kind() == Collective::KIND_LOSS
-                              ? kFloatBytes
-                              : ComputeBytes(input.training);
+    // Sums of a loss and of a norm's squares are fp32.
+    const bool is_wide = use.operation == Operation::kCrossEntropy ||
+                         use.operation == Operation::kRmsNorm;
+    const int64_t width = is_wide ? kFloatBytes : ComputeBytes(input.training);
     const int64_t bytes =
         use.elements * width * input.training.accumulation_steps();
     const auto same =
@@ -153,6 +149,20 @@ int StageOf(const EstimateInput& input) {
   return input.data_parallel_size == 1 ? 0 : input.training.zero_stage();
 }
 
+const Program& FullestLocal(const partition::Partitioned& partitioned) {
+  const Program* fullest = nullptr;
+  int64_t most = -1;
+  for (const Program& local : partitioned.locals) {
+    int64_t elements = 0;
+    for (const program::Value& value : local.values)
+      elements += Elements(value.shape);
+    if (elements <= most) continue;
+    most = elements;
+    fullest = &local;
+  }
+  return *fullest;
+}
+
 zero::FlatLayout LayoutOf(const EstimateInput& input, const Program& local) {
   std::vector<zero::FlatParameter> parameters;
   for (const program::Parameter& parameter : local.parameters) {
@@ -166,7 +176,8 @@ zero::FlatLayout LayoutOf(const EstimateInput& input, const Program& local) {
 
 std::vector<Collective> CollectivesOf(const EstimateInput& input) {
   std::vector<Collective> plans;
-  const zero::FlatLayout layout = LayoutOf(input, input.partitioned.locals[0]);
+  const zero::FlatLayout layout =
+      LayoutOf(input, FullestLocal(input.partitioned));
   if (input.partitioned.tensor_parallel_size > 1) {
     AddTensorCollectives(input, &plans);
     AddGradientSum(layout, StageOf(input),

@@ -43,7 +43,11 @@ int StageOf(const EstimateInput& input);
 zero::FlatLayout LayoutOf(const EstimateInput& input,
                           const program::Program& local);
 
-// Of the first rank, whose share is never the smaller. Collectives of one
+// Of the rank that holds most: the first, but where a grain gives the last
+// what is left over.
+const program::Program& FullestLocal(const partition::Partitioned& partitioned);
+
+// Of the fullest rank. Collectives of one
 // kind, phase and reason (layers aside) together, in the order of their first
 // use; then those of the optimizer step.
 std::vector<v1::CollectivePlan> CollectivesOf(const EstimateInput& input);

@@ -22,22 +22,6 @@ int64_t Elements(const std::vector<int64_t>& shape) {
   return elements;
 }
 
-// The rank whose values are the largest holds most.
-size_t FullestRank(const partition::Partitioned& partitioned) {
-  size_t fullest = 0;
-  int64_t most = -1;
-  for (size_t rank = 0; rank < partitioned.locals.size(); ++rank) {
-    int64_t elements = 0;
-    for (const program::Value& value : partitioned.locals[rank].values)
-      elements += Elements(value.shape);
-    if (elements > most) {
-      most = elements;
-      fullest = rank;
-    }
-  }
-  return fullest;
-}
-
 // Moments that the optimizer keeps of every number.
 constexpr int64_t kMoments = 2;
 
@@ -99,6 +83,17 @@ int64_t GradientRoom(const v1::TrainingConfig& training, int stage,
   return bytes;
 }
 
+// Stages 1 and 2: the room of an all-gather that takes a bucket in parts.
+int64_t GatherBytes(const v1::TrainingConfig& training,
+                    const zero::FlatLayout& layout, int64_t compute_bytes) {
+  int64_t longest = 0;
+  for (const zero::Bucket& bucket : layout.buckets())
+    longest = std::max(longest, bucket.range.size() / layout.shards());
+  const int64_t part =
+      zero::GatherPart(layout.shards(), training.allgather_bucket_elements());
+  return part < longest ? part * layout.shards() * compute_bytes : 0;
+}
+
 // Keys that a query sees, summed over the queries of one sequence.
 double VisibleKeys(int64_t length, int64_t window) {
   const auto t = static_cast<double>(length);
@@ -153,8 +148,7 @@ int64_t ParameterElements(const Program& program) {
 v1::Estimate EstimateOf(const EstimateInput& input,
                         const std::vector<v1::CollectivePlan>& collectives) {
   const v1::TrainingConfig& training = input.training;
-  const Program& local =
-      input.partitioned.locals[FullestRank(input.partitioned)];
+  const Program& local = FullestLocal(input.partitioned);
   const int64_t compute_bytes = ComputeBytes(training);
   const int stage = StageOf(input);
   const zero::FlatLayout layout = LayoutOf(input, local);
@@ -168,7 +162,9 @@ v1::Estimate EstimateOf(const EstimateInput& input,
   const int64_t states = kMoments + (compute_bytes == kFloatBytes ? 0 : 1);
   estimate.set_optimizer_bytes(held(stage >= 1) * kFloatBytes * states);
   estimate.set_activation_bytes(PeakActivationBytes(local, compute_bytes));
-  estimate.set_buffer_bytes(GradientRoom(training, stage, local, layout));
+  estimate.set_buffer_bytes(
+      GradientRoom(training, stage, local, layout) +
+      (stage > 0 ? GatherBytes(training, layout, compute_bytes) : 0));
   estimate.set_total_bytes(
       estimate.parameter_bytes() + estimate.gradient_bytes() +
       estimate.optimizer_bytes() + estimate.activation_bytes() +

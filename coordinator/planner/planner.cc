@@ -150,6 +150,7 @@ class Planning {
     partition::PartitionOptions options;
     options.tensor_parallel_size =
         static_cast<int>(config_.tensor_parallel.size);
+    options.grain = config_.tensor_parallel.grain;
     for (const auto& [name, placement] : placements) {
       options.requests[name] = placement.request;
     }

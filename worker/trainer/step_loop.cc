@@ -2,6 +2,7 @@
 
 #include <cmath>
 #include <optional>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
@@ -56,6 +57,7 @@ class StepLoop {
     while (!done && !result.stopped_early) {
       v1::StepMetrics metrics;
       AUTOTP_ASSIGN_OR_RETURN(const Agreement agreement, RunStep(metrics));
+      if (!std::exchange(counted_, true)) result.measured.sent = Sent();
       done = IsDone(agreement);
       result.stopped_early = agreement.stop && !done;
       if (parts_.evaluation != nullptr &&
@@ -89,6 +91,7 @@ class StepLoop {
     const absl::Time start = absl::Now();
     const int64_t step = position_.step + 1;
     parts_.state.BeginStep();
+    parts_.groups.traffic->Take(1);  // of what came between steps
     double loss = 0;
     for (int64_t micro = 0; micro < config_.accumulation_steps(); ++micro) {
       AUTOTP_ASSIGN_OR_RETURN(const float micro_loss, RunMicroStep(micro));
@@ -151,6 +154,14 @@ class StepLoop {
     return absl::OkStatus();
   }
 
+  // Of the step that has just ended.
+  std::vector<v1::CollectivePlan> Sent() const {
+    std::vector<v1::CollectivePlan> sent =
+        parts_.groups.traffic->Take(config_.accumulation_steps());
+    spdlog::info("sent in a step: {}", collective::TrafficText(sent));
+    return sent;
+  }
+
   absl::StatusOr<float> RunMicroStep(int64_t micro) {
     absl::StatusOr<data::Batch> batch = data::ReadBatch(
         parts_.dataset, data::MicroBatch(sampler_, position_.sequences_consumed,
@@ -165,9 +176,11 @@ class StepLoop {
         data::FirstPosition(sampler_, position_.sequences_consumed, micro,
                             parts_.groups.data->rank());
     parts_.state.BeginMicroStep();
+    parts_.groups.traffic->Enter(collective::Traffic::Phase::kForward);
     const int64_t* inputs[] = {batch->input_ids.data(), batch->labels.data()};
     AUTOTP_ASSIGN_OR_RETURN(const float loss,
                             parts_.program.Run(inputs, options, parts_.state));
+    parts_.groups.traffic->Enter(collective::Traffic::Phase::kStep);
     AUTOTP_RETURN_IF_ERROR(parts_.state.FinishMicroStep());
     return loss;
   }
@@ -228,6 +241,7 @@ class StepLoop {
   data::SamplerOptions sampler_;
   std::optional<optimizer::LossScaler> scaler_;
   int64_t served_request_;
+  bool counted_ = false;  // what a step sends
 };
 
 }  // namespace

@@ -50,6 +50,15 @@ absl::Status CheckTask(const v1::TrainerTask& task) {
   return absl::OkStatus();
 }
 
+v1::Estimate Held(const zero::FlatState& state) {
+  v1::Estimate held;
+  held.set_parameter_bytes(state.weight_bytes());
+  held.set_gradient_bytes(state.gradient_bytes());
+  held.set_optimizer_bytes(state.optimizer_state_bytes());
+  held.set_buffer_bytes(state.buffer_bytes());
+  return held;
+}
+
 // What this rank is and holds; tests/bench/run reads the key=value words.
 void LogStart(const v1::TrainerTask& task, const zero::FlatState& state,
               const Position& first) {
@@ -98,6 +107,9 @@ absl::StatusOr<TrainResult> TrainInGroups(const v1::TrainerTask& task,
   runtime::CompileOptions options;
   options.compute_type = ComputeTypeOf(task.config().compute_dtype());
   options.tensor_group = groups.tensor_or_null();
+  options.backward_begins = [traffic = groups.traffic.get()] {
+    traffic->Enter(collective::Traffic::Phase::kBackward);
+  };
   AUTOTP_ASSIGN_OR_RETURN(
       const std::unique_ptr<runtime::LocalProgram> program,
       runtime::LocalProgram::Compile(task.program(), options));
@@ -115,6 +127,7 @@ absl::StatusOr<TrainResult> TrainInGroups(const v1::TrainerTask& task,
   const LoopParts parts{task,     host,   groups,       dataset,
                         *program, *state, checkpointer, evaluation};
   AUTOTP_ASSIGN_OR_RETURN(TrainResult result, RunSteps(parts, first));
+  result.measured.held = Held(*state);
   AUTOTP_RETURN_IF_ERROR(checkpointer.Finish());
   // Nothing was left to train: the checkpoint that we came from is the model.
   const std::string& manifest_path = checkpointer.saved_step() < 0
