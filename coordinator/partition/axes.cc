@@ -79,7 +79,9 @@ class Finder {
     };
     for (size_t i = 0; i < node.inputs.size(); ++i)
       if (node.inputs[i] != kNoValue) tie(node.inputs[i], rule.inputs[i]);
-    if (!node.outputs.empty()) tie(node.outputs[0], rule.output);
+    for (ValueId output : node.outputs)
+      if (program_.values[output].shape.size() == rule.output.size())
+        tie(output, rule.output);
   }
 
   void TieReshape(int n, const Node& node) {

@@ -341,6 +341,7 @@ class Describer {
     use.reason = node.reason;
     switch (node.operation) {
       case Operation::kCopy:
+        use.backward = true;
         use.elements = ElementCount(spmd_.values[node.inputs[0]].shape);
         use.parameters = WeightsThatRead(node.outputs[0]);
         break;
@@ -351,6 +352,21 @@ class Describer {
       case Operation::kAllGather:
         use.elements = GatheredElements(spmd_.values[node.inputs[0]]);
         use.parameters = WeightsBehind(node.inputs[0]);
+        if (node.attributes.contains("summed")) {
+          result_.collectives.push_back(use);
+          use.operation = Operation::kReduceScatter;
+          use.reason.clear();
+          use.backward = true;
+          use.parameters = WeightsThatRead(node.outputs[0]);
+        }
+        break;
+      case Operation::kReduceScatter:
+        use.elements = GatheredElements(spmd_.values[node.outputs[0]]);
+        use.parameters = WeightsBehind(node.inputs[0]);
+        result_.collectives.push_back(use);
+        use.operation = Operation::kAllGather;
+        use.reason.clear();
+        use.backward = true;
         break;
       case Operation::kCrossEntropy:
         if (node.range.empty()) return;

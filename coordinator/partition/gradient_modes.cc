@@ -38,6 +38,7 @@ class Modes {
 
   void Run() {
     FindLocalNodes();
+    SumInGathers();
     for (SpmdParameter& parameter : spmd_.parameters) {
       parameter.partial_gradient =
           spmd_.values[parameter.value].spread == Spread::kWhole &&
@@ -91,9 +92,25 @@ class Modes {
     }
   }
 
+  bool SumsInGather(int v) const {
+    return producer_[v] >= 0 && AllUsesLocal(v) &&
+           spmd_.nodes[producer_[v]].operation == Operation::kAllGather;
+  }
+
+  // A gather in the forward may be a reduce-scatter in the backward.
+  void SumInGathers() {
+    for (SpmdNode& node : spmd_.nodes) {
+      if (node.operation == Operation::kAllGather &&
+          spmd_.values[node.outputs[0]].needs_gradient &&
+          AllUsesLocal(node.outputs[0]))
+        node.attributes["summed"] = true;
+    }
+  }
+
   bool NeedsCopy(int v) const {
     const SpmdValue& value = spmd_.values[v];
     if (value.spread != Spread::kWhole || !value.needs_gradient) return false;
+    if (SumsInGather(v)) return false;
     if (producer_[v] >= 0 && local_[producer_[v]]) return false;
     if (is_parameter_[v] && AllUsesLocal(v)) return false;
     return std::any_of(users_[v].begin(), users_[v].end(),

@@ -86,9 +86,10 @@ class Propagator {
   double Elements(ValueId v) const {
     return static_cast<double>(ElementCount(program_.values[v].shape));
   }
-  static SpmdNode Copy(const Node& node) {
+  SpmdNode Copy(const Node& node) const {
     SpmdNode copy;
     copy.operation = node.operation;
+    copy.source = static_cast<int>(&node - program_.nodes.data());
     copy.attributes = node.attributes;
     copy.scope = node.scope;
     return copy;
