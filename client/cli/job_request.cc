@@ -127,6 +127,8 @@ void AddJobFlags(CLI::App& command, JobRequest& request,
       .add_option("--max-restarts", request.max_restarts,
                   "new attempts after a failure")
       ->check(CLI::NonNegativeNumber);
+  command.add_flag("--sequence-parallel", request.sequence_parallel,
+                   kSequenceParallelHelp);
 }
 
 absl::Status ReadJobFile(const std::string& path, JobRequest& request) {
@@ -154,7 +156,8 @@ absl::Status ReadJobFile(const std::string& path, JobRequest& request) {
         Take(object, path, "keep_checkpoints", r.keep_checkpoints),
         Take(object, path, "resume", r.resume),
         Take(object, path, "export_dtype", r.export_dtype),
-        Take(object, path, "max_restarts", r.max_restarts)}) {
+        Take(object, path, "max_restarts", r.max_restarts),
+        Take(object, path, "sequence_parallel", r.sequence_parallel)}) {
     AUTOTP_RETURN_IF_ERROR(status);
   }
   if (!object.empty()) {
@@ -200,6 +203,7 @@ absl::StatusOr<v1::JobSpec> ToJobSpec(const JobRequest& request) {
   AUTOTP_ASSIGN_OR_RETURN(const v1::DataType export_dtype,
                           ParseDataType(request.export_dtype));
   run.set_export_dtype(export_dtype);
+  run.set_sequence_parallel(request.sequence_parallel);
   spec.mutable_checkpoint()->set_every_steps(request.checkpoint_every);
   spec.mutable_checkpoint()->set_keep_latest(request.keep_checkpoints);
   spec.mutable_checkpoint()->set_resume(request.resume);

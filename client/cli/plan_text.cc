@@ -36,6 +36,17 @@ std::string Words(std::string word) {
   return word;
 }
 
+// Sums between blocks that end by tokens.
+bool IsSequenceParallel(const v1::Plan& plan) {
+  return std::any_of(plan.collectives().begin(), plan.collectives().end(),
+                     [](const v1::CollectivePlan& use) {
+                       return use.group() == v1::CollectivePlan::GROUP_TENSOR &&
+                              use.kind() ==
+                                  v1::CollectivePlan::KIND_REDUCE_SCATTER &&
+                              use.phase() == "forward";
+                     });
+}
+
 std::string Summary(const v1::ValidateJobResponse& response) {
   const v1::Plan& plan = response.plan();
   const v1::TrainingConfig& config = response.config();
@@ -45,7 +56,9 @@ std::string Summary(const v1::ValidateJobResponse& response) {
       plan.shapes_derived() ? "config.json alone (no weights read)"
                             : "config.json and the weights' headers",
       "\nworld     ", plan.world_size(), " = TP ", plan.tensor_parallel_size(),
-      " x DP ", plan.data_parallel_size(), ", ZeRO ", config.zero_stage(), ", ",
+      " x DP ", plan.data_parallel_size(),
+      IsSequenceParallel(plan) ? ", sequence parallel" : "", ", ZeRO ",
+      config.zero_stage(), ", ",
       EnumWord(v1::DataType_descriptor(), config.compute_dtype()),
       "\nbatch     ", config.train_batch_size(), " = micro-batch ",
       config.micro_batch_size(), " x accumulation ",

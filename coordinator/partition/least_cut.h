@@ -5,6 +5,7 @@
 #ifndef AUTOTP_COORDINATOR_PARTITION_LEAST_CUT_H_
 #define AUTOTP_COORDINATOR_PARTITION_LEAST_CUT_H_
 
+#include <cstddef>
 #include <cstdint>
 #include <vector>
 

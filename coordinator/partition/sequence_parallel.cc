@@ -212,7 +212,7 @@ void TokenCutter::PriceGathers(LeastCut* cut) {
   }
 }
 
-// A value that is made whole and used by tokens: its gradient is summed.
+// A value that is made whole and used by tokens: its gradient is summed, once.
 void TokenCutter::PriceTakes(LeastCut* cut) {
   for (size_t v = 0; v < producer_.size(); ++v) {
     const SpmdValue& value = spmd_.values[v];
@@ -220,11 +220,12 @@ void TokenCutter::PriceTakes(LeastCut* cut) {
         value.spread != Spread::kWhole || IsSum(producer_[v]))
       continue;
     const int from = place_[producer_[v]];
-    for (int user : users_[v]) {
-      if (place_[user] == kNone) continue;
-      cut->AddArc(place_[user], from == kNone ? LeastCut::kSink : from,
-                  kSumFactor * Numbers(static_cast<int>(v)));
-    }
+    const int taken = cut->AddNode();
+    cut->AddArc(taken, from == kNone ? LeastCut::kSink : from,
+                kSumFactor * Numbers(static_cast<int>(v)));
+    for (int user : users_[v])
+      if (place_[user] != kNone)
+        cut->AddArc(place_[user], taken, LeastCut::kNever);
   }
 }
 

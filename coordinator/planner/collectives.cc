@@ -36,11 +36,10 @@ Collective Step(Collective::Kind kind, Collective::Group group, int64_t count,
 Collective KindOf(const CollectiveUse& use) {
   Collective plan;
   plan.set_group(Collective::GROUP_TENSOR);
-  plan.set_phase("forward");
+  plan.set_phase(use.backward ? "backward" : "forward");
   switch (use.operation) {
-    case Operation::kCopy:
-      plan.set_kind(Collective::KIND_ALL_REDUCE);
-      plan.set_phase("backward");
+    case Operation::kReduceScatter:
+      plan.set_kind(Collective::KIND_REDUCE_SCATTER);
       break;
     case Operation::kAllGather:
       plan.set_kind(Collective::KIND_ALL_GATHER);

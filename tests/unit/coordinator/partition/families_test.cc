@@ -120,12 +120,11 @@ TEST(FamilyPlansTest, CollectivesAreTheseAtTwoRanks) {
     const absl::StatusOr<Partitioned> result =
         Partition(program, {.tensor_parallel_size = 2});
     ASSERT_TRUE(result.ok()) << result.status();
-    absl::StrAppendFormat(&table, "%-20s %10d %6d %7d %5d %8d\n", name,
-                          Count(*result, Operation::kAllReduce),
-                          Count(*result, Operation::kCopy),
-                          Count(*result, Operation::kAllGather),
-                          Count(*result, Operation::kRmsNorm),
-                          PartialGradients(*result));
+    absl::StrAppendFormat(
+        &table, "%-20s %10d %6d %7d %5d %8d\n", name,
+        Count(*result, Operation::kAllReduce), Count(*result, Operation::kCopy),
+        Count(*result, Operation::kAllGather),
+        Count(*result, Operation::kRmsNorm), PartialGradients(*result));
   }
   autotp::testing::ExpectGolden("programs/collectives.txt", table);
 }
@@ -155,9 +154,8 @@ TEST(FamilyPlansTest, CollectivesAreTheseAtTwoRanksThatCutTokens) {
         Count(*result, Operation::kAllGather, /*backward=*/false),
         Count(*result, Operation::kReduceScatter, /*backward=*/true),
         Count(*result, Operation::kAllGather, /*backward=*/true),
-        Count(*result, Operation::kAllReduce),
-        Count(*result, Operation::kCopy), Count(*result, Operation::kRmsNorm),
-        PartialGradients(*result));
+        Count(*result, Operation::kAllReduce), Count(*result, Operation::kCopy),
+        Count(*result, Operation::kRmsNorm), PartialGradients(*result));
   }
   autotp::testing::ExpectGolden("programs/token_collectives.txt", table);
 }
