@@ -36,17 +36,6 @@ std::string Words(std::string word) {
   return word;
 }
 
-// Sums between blocks that end by tokens.
-bool IsSequenceParallel(const v1::Plan& plan) {
-  return std::any_of(plan.collectives().begin(), plan.collectives().end(),
-                     [](const v1::CollectivePlan& use) {
-                       return use.group() == v1::CollectivePlan::GROUP_TENSOR &&
-                              use.kind() ==
-                                  v1::CollectivePlan::KIND_REDUCE_SCATTER &&
-                              use.phase() == "forward";
-                     });
-}
-
 std::string Summary(const v1::ValidateJobResponse& response) {
   const v1::Plan& plan = response.plan();
   const v1::TrainingConfig& config = response.config();

@@ -37,7 +37,8 @@ TEST_F(JobRequestTest, FlagsFillTheSpec) {
   app.parse("--model /m --data /d.bin --config " + config_ +
                 " --slots 4 --sequence-length 32 --max-steps 8 --output /out"
                 " --seed 7 --no-shuffle --token-dtype u32 --init random"
-                " --checkpoint-every 3 --resume --export-dtype bf16",
+                " --checkpoint-every 3 --resume --export-dtype bf16"
+                " --sequence-parallel",
             /*program_name_included=*/false);
   const auto spec = ToJobSpec(request);
   ASSERT_TRUE(spec.ok()) << spec.status();
@@ -51,6 +52,7 @@ TEST_F(JobRequestTest, FlagsFillTheSpec) {
   EXPECT_EQ(spec->run().export_dtype(), v1::DATA_TYPE_BFLOAT16);
   EXPECT_EQ(spec->checkpoint().every_steps(), 3);
   EXPECT_TRUE(spec->checkpoint().resume());
+  EXPECT_TRUE(spec->run().sequence_parallel());
 }
 
 TEST_F(JobRequestTest, PathsBecomeAbsolute) {
@@ -69,12 +71,14 @@ TEST_F(JobRequestTest, AMissingConfigIsNamed) {
 
 TEST_F(JobRequestTest, AJobFileFillsTheRequest) {
   const std::string path = folder_ / "job.json";
-  std::ofstream(path) << R"({"model": "/m", "slots": 2, "no_shuffle": true})";
+  std::ofstream(path) << R"({"model": "/m", "slots": 2, "no_shuffle": true,
+                             "sequence_parallel": true})";
   JobRequest request;
   ASSERT_TRUE(ReadJobFile(path, request).ok());
   EXPECT_EQ(request.model, "/m");
   EXPECT_EQ(request.slots, 2);
   EXPECT_TRUE(request.no_shuffle);
+  EXPECT_TRUE(request.sequence_parallel);
 }
 
 TEST_F(JobRequestTest, AJobFilesMistakesAreNamed) {
