@@ -113,6 +113,7 @@ class TokenCutter {
     return spmd_.nodes[n].operation == Operation::kAllReduce &&
            TokenDim(spmd_.nodes[n].outputs[0]) >= 0;
   }
+  bool ContinuesASum(const SpmdNode& node) const;
   bool CanBeByTokens(const SpmdNode& node) const;
   bool AlignsTokens(const SpmdNode& add) const;
 
@@ -196,6 +197,23 @@ bool TokenCutter::CanBeByTokens(const SpmdNode& node) const {
   return any;
 }
 
+// The residual stream is cut whatever it costs: to send as many numbers and
+// keep fewer is what was asked for. It is what adds to a sum, at once or after
+// a norm of it.
+bool TokenCutter::ContinuesASum(const SpmdNode& node) const {
+  const auto is_sum = [this](int v) {
+    return v >= 0 && producer_[v] >= 0 && IsSum(producer_[v]);
+  };
+  const auto adds = [this](int n) {
+    return spmd_.nodes[n].operation == Operation::kAdd;
+  };
+  if (std::none_of(node.inputs.begin(), node.inputs.end(), is_sum))
+    return false;
+  const std::vector<int>& users = users_[node.outputs[0]];
+  return node.operation == Operation::kAdd ||
+         std::any_of(users.begin(), users.end(), adds);
+}
+
 // A value that is made by tokens and needed whole is gathered, once.
 void TokenCutter::PriceGathers(LeastCut* cut) {
   for (size_t v = 0; v < producer_.size(); ++v) {
@@ -249,10 +267,14 @@ void TokenCutter::ChooseNodes() {
   place_.assign(spmd_.nodes.size(), kNone);
   whole_place_.assign(spmd_.values.size(), kNone);
   for (size_t n = 0; n < spmd_.nodes.size(); ++n) {
-    if (IsSum(static_cast<int>(n)))
+    const SpmdNode& node = spmd_.nodes[n];
+    if (IsSum(static_cast<int>(n))) {
       place_[n] = LeastCut::kSource;
-    else if (CanBeByTokens(spmd_.nodes[n]))
+    } else if (CanBeByTokens(node)) {
       place_[n] = cut.AddNode();
+      if (ContinuesASum(node))
+        cut.AddArc(LeastCut::kSource, place_[n], LeastCut::kNever);
+    }
   }
   PriceGathers(&cut);
   PriceTakes(&cut);

@@ -5,10 +5,11 @@
 // Where all ranks would compute the same numbers from whole values (norms,
 // residual additions, embeddings), each computes those of its own tokens:
 // sums over the ranks become reduce-scatters, and what needs every token gets
-// a gather. Which operations those are is the cut of the program that sends
-// the fewest numbers (least_cut.h), and of these the one that cuts the most:
-// so the input of q, k and v is gathered once, keys and values that every rank
-// needs are computed from it, and logits are never gathered.
+// a gather. The residual stream is always cut. Which operations else is the cut
+// of the program that sends the fewest numbers (least_cut.h), and of these the
+// one that cuts the most: so the input of q, k and v is gathered once, keys and
+// values that every rank needs are computed from it, latents are gathered where
+// they are narrow, and logits never.
 #ifndef AUTOTP_COORDINATOR_PARTITION_SEQUENCE_PARALLEL_H_
 #define AUTOTP_COORDINATOR_PARTITION_SEQUENCE_PARALLEL_H_
 
