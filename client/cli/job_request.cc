@@ -156,6 +156,8 @@ void AddJobFlags(CLI::App& command, JobRequest& request,
       .add_option("--target-loss", request.target_loss,
                   "end with the first step whose loss is at most this")
       ->check(CLI::PositiveNumber);
+  command.add_flag("--sequence-parallel", request.sequence_parallel,
+                   kSequenceParallelHelp);
 }
 
 absl::Status ReadJobFile(const std::string& path, JobRequest& request) {
@@ -187,7 +189,8 @@ absl::Status ReadJobFile(const std::string& path, JobRequest& request) {
         Take(object, path, "eval_data", r.eval_data),
         Take(object, path, "eval_every", r.eval_every),
         Take(object, path, "eval_sequences", r.eval_sequences),
-        Take(object, path, "target_loss", r.target_loss)}) {
+        Take(object, path, "target_loss", r.target_loss),
+        Take(object, path, "sequence_parallel", r.sequence_parallel)}) {
     AUTOTP_RETURN_IF_ERROR(status);
   }
   if (!object.empty()) {
@@ -235,6 +238,7 @@ absl::StatusOr<v1::JobSpec> ToJobSpec(const JobRequest& request) {
   run.set_export_dtype(export_dtype);
   SetEvaluation(request, spec.data(), run);
   run.set_target_loss(request.target_loss);
+  run.set_sequence_parallel(request.sequence_parallel);
   spec.mutable_checkpoint()->set_every_steps(request.checkpoint_every);
   spec.mutable_checkpoint()->set_keep_latest(request.keep_checkpoints);
   spec.mutable_checkpoint()->set_resume(request.resume);

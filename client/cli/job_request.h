@@ -16,6 +16,9 @@ namespace autotp::cli {
 inline constexpr char kConfigHelp[] =
     "DeepSpeed JSON: a file, the text, or the text in base64";
 
+inline constexpr char kSequenceParallelHelp[] =
+    "cut activations between blocks by tokens over the tensor-parallel ranks";
+
 // Fields bear the names of the flags (and of the keys of a job file).
 struct JobRequest {
   std::string model;
@@ -38,6 +41,7 @@ struct JobRequest {
   int64_t eval_every = 0;
   int64_t eval_sequences = 0;
   double target_loss = 0;
+  bool sequence_parallel = false;
 };
 
 // Adds the flags to `command`; `output_flag` names the output folder's.

@@ -81,7 +81,9 @@ class Finder {
     };
     for (size_t i = 0; i < node.inputs.size(); ++i)
       if (node.inputs[i] != kNoValue) tie(node.inputs[i], rule.inputs[i]);
-    if (!node.outputs.empty()) tie(node.outputs[0], rule.output);
+    for (ValueId output : node.outputs)
+      if (program_.values[output].shape.size() == rule.output.size())
+        tie(output, rule.output);
   }
 
   void Block(int n, const Node& node, Obstacle::Kind kind) {

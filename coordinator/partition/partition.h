@@ -37,6 +37,8 @@ struct PartitionOptions {
   int64_t grain = 1;
   // By parameter name; a parameter that is absent is kAuto.
   std::map<std::string, ParameterRequest> requests;
+  // Activations between blocks are cut by tokens: sequence_parallel.h.
+  bool sequence_parallel = false;
   // Local programs of the first ranks only: enough to count what a rank needs.
   // 0: of all.
   int lowered_ranks = 0;
@@ -66,16 +68,17 @@ struct ParameterCut {
 // One collective of the local programs (all ranks run the same ones).
 struct CollectiveUse {
   program::Operation operation;  // kCopy, kAllReduce, kAllGather,
-                                 // kCrossEntropy, kRmsNorm (of a cut width)
-  bool backward = false;         // exchanged in the backward
+                                 // kReduceScatter, kCrossEntropy, kRmsNorm
+                                 // (of a cut width)
+  bool backward = false;         // in which it runs; else in the forward
   int64_t elements = 0;          // of its payload, padding included
   int64_t calls = 1;             // of the communicator
   // Whose result is exchanged; of a copy, those that read it. Indices into
   // Program::parameters.
   std::vector<int> parameters;
   std::string scope;
-  std::string reason;  // of a gather: the operation that needed it, and the
-                       // change of the rules that avoids it
+  std::string reason;  // of a gather that the rules force: the operation that
+                       // needed it, and the change of them that avoids it
 };
 
 struct Partitioned {

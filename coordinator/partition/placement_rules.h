@@ -28,7 +28,7 @@ struct DimLabel {
 
 struct PlacementRule {
   std::vector<std::vector<DimLabel>> inputs;  // [input][dim]
-  std::vector<DimLabel> output;               // of the first output
+  std::vector<DimLabel> output;               // of every output of that rank
   uint64_t blocked = 0;  // labels, as bits, that must be whole
   uint64_t summed = 0;   // labels that are summed away: cut gives a partial sum
   int after_sum = -1;    // the input that is added once, after the sum

@@ -38,6 +38,9 @@ Collective KindOf(const CollectiveUse& use) {
   plan.set_group(Collective::GROUP_TENSOR);
   plan.set_phase(use.backward ? "backward" : "forward");
   switch (use.operation) {
+    case Operation::kReduceScatter:
+      plan.set_kind(Collective::KIND_REDUCE_SCATTER);
+      break;
     case Operation::kAllGather:
       plan.set_kind(Collective::KIND_ALL_GATHER);
       plan.set_reason(WithoutNumbers(use.reason));

@@ -22,10 +22,12 @@ constexpr int64_t kBFloat16UpdateBytes = 6;
 
 LayoutMeasure::LayoutMeasure(model::ModelRequest model,
                              config::TensorParallelRequest tensor_parallel,
-                             const v1::TrainingConfig& training)
+                             const v1::TrainingConfig& training,
+                             bool sequence_parallel)
     : model_(std::move(model)),
       tensor_parallel_(std::move(tensor_parallel)),
-      training_(training) {
+      training_(training),
+      sequence_parallel_(sequence_parallel) {
   model_.need_weights = false;
   model_.micro_batch = 0;
 }
@@ -51,6 +53,7 @@ bool LayoutMeasure::Cut(int tensor_parallel_size, int64_t micro_batch) {
   options.grain = tensor_parallel_.grain;
   // Without a grain the first rank's share is never the smaller.
   options.lowered_ranks = options.grain > 1 ? 0 : 1;
+  options.sequence_parallel = sequence_parallel_;
   for (const auto& [name, placement] :
        plan::MatchRules(rules, loaded->program, loaded->model_type, &unheard))
     options.requests[name] = placement.request;

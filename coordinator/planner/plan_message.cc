@@ -153,8 +153,10 @@ void FillClass(const partition::CutClass& cut_class, v1::CutClass* message) {
 
 void ReportGathers(const v1::Plan& plan, config::Diagnostics* diagnostics) {
   for (const v1::CollectivePlan& collective : plan.collectives()) {
+    // Others, sequence parallelism's, have no reason to be told.
     if (collective.kind() != v1::CollectivePlan::KIND_ALL_GATHER ||
-        collective.group() != v1::CollectivePlan::GROUP_TENSOR) {
+        collective.group() != v1::CollectivePlan::GROUP_TENSOR ||
+        collective.reason().empty()) {
       continue;
     }
     // "what needs it; what avoids it".

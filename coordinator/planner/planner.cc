@@ -23,6 +23,7 @@
 #include "coordinator/planner/model_facts.h"
 #include "coordinator/planner/plan_message.h"
 #include "coordinator/planner/run_settings.h"
+#include "coordinator/planner/sequence_note.h"
 #include "coordinator/planner/tune.h"
 
 namespace autotp::planner {
@@ -154,6 +155,7 @@ class Planning {
     for (const auto& [name, placement] : placements) {
       options.requests[name] = placement.request;
     }
+    options.sequence_parallel = spec_.run().sequence_parallel();
     const auto partitioned = partition::Partition(model_.program, options);
     if (!partitioned.ok()) {
       diagnostics_.Error(config_.tensor_parallel.size_place,
@@ -170,6 +172,8 @@ class Planning {
                           model_.model_type,
                           config_.data_parallel_size};
     Finish(input);
+    ReportSequenceParallel(model_.program, *partitioned, std::move(options),
+                           *config_.training, &diagnostics_);
   }
 
   void Finish(const PlanInput& input) {
@@ -189,7 +193,7 @@ class Planning {
     const v1::TrainingConfig& training = *config_.training;
     LayoutMeasure measure(
         {.path = spec_.model().path(), .sequence_length = sequence_length_},
-        config_.tensor_parallel, training);
+        config_.tensor_parallel, training, spec_.run().sequence_parallel());
     result_.tuned =
         Tune({.world_size = spec_.world_size(),
               .train_batch_size = training.train_batch_size(),

@@ -109,10 +109,15 @@ enum class Operation {
   kCopy,
   // x -> the sum over the ranks; backward is the identity.
   kAllReduce,
-  // x -> the whole value on each rank; backward takes this rank's slice.
+  // x -> the whole value on each rank; backward takes this rank's slice of the
+  // gradient, if `summed` that of the gradient's sum over the ranks.
   // {dim, size, intervals: for each rank its number of intervals, then their
-  // begins and ends: n0, b, e, b, e, n1, b, e, ...}
+  // begins and ends: n0, b, e, b, e, n1, b, e, ...; summed* = false}
   kAllGather,
+  // x -> this rank's intervals of dimension `dim` of the sum over the ranks;
+  // backward gathers the gradient. {dim, size, intervals: as kAllGather's,
+  // rank: this one's}
+  kReduceScatter,
   // x (whole) -> this rank's intervals of dimension `dim`; backward puts the
   // gradient back among zeros. {dim, size, intervals: begins and ends of this
   // rank's}

@@ -44,6 +44,8 @@ struct Layout {
   int data_parallel = 1;
   int zero_stage = 0;
   int micro_batch = 2;  // sequences
+  bool sequence_parallel = false;
+  bool vocabulary_parallel = true;
 
   std::string Describe() const;  // "TP 2 x DP 2, ZeRO 1, micro-batch 2"
 };

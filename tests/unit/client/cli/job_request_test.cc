@@ -37,7 +37,8 @@ TEST_F(JobRequestTest, FlagsFillTheSpec) {
   app.parse("--model /m --data /d.bin --config " + config_ +
                 " --slots 4 --sequence-length 32 --max-steps 8 --output /out"
                 " --seed 7 --no-shuffle --token-dtype u32 --init random"
-                " --checkpoint-every 3 --resume --export-dtype bf16",
+                " --checkpoint-every 3 --resume --export-dtype bf16"
+                " --sequence-parallel",
             /*program_name_included=*/false);
   const auto spec = ToJobSpec(request);
   ASSERT_TRUE(spec.ok()) << spec.status();
@@ -51,6 +52,7 @@ TEST_F(JobRequestTest, FlagsFillTheSpec) {
   EXPECT_EQ(spec->run().export_dtype(), v1::DATA_TYPE_BFLOAT16);
   EXPECT_EQ(spec->checkpoint().every_steps(), 3);
   EXPECT_TRUE(spec->checkpoint().resume());
+  EXPECT_TRUE(spec->run().sequence_parallel());
 }
 
 TEST_F(JobRequestTest, EvaluationAndTargetAreRunSettings) {
@@ -103,7 +105,8 @@ TEST_F(JobRequestTest, AMissingConfigIsNamed) {
 TEST_F(JobRequestTest, AJobFileFillsTheRequest) {
   const std::string path = folder_ / "job.json";
   std::ofstream(path) << R"({"model": "/m", "slots": 2, "no_shuffle": true,
-                               "target_loss": 2, "eval_every": 3})";
+                               "target_loss": 2, "eval_every": 3,
+                               "sequence_parallel": true})";
   JobRequest request;
   ASSERT_TRUE(ReadJobFile(path, request).ok());
   EXPECT_EQ(request.model, "/m");
@@ -111,6 +114,7 @@ TEST_F(JobRequestTest, AJobFileFillsTheRequest) {
   EXPECT_TRUE(request.no_shuffle);
   EXPECT_EQ(request.target_loss, 2.0);
   EXPECT_EQ(request.eval_every, 3);
+  EXPECT_TRUE(request.sequence_parallel);
 }
 
 TEST_F(JobRequestTest, AJobFilesMistakesAreNamed) {
