@@ -110,7 +110,8 @@ class Decoder {
                           int64_t out, double standard_deviation);
   // Rows [first, first + T) of a table of `rows` learned positions: [T,C]; of
   // packed documents the row of each token's position: [B,T,C]. Rotations and
-  // ALiBi need no such care: only distances within a document count in them.
+  // ALiBi need no such care: only distances within a document count in them
+  // (a table that stretches with the length stretches for the sequence's).
   program::ValueId Positions(absl::string_view module, int64_t rows,
                              int64_t first);
 

@@ -224,7 +224,7 @@ INSTANTIATE_TEST_SUITE_P(
                       ScoresCase{4, 2, 150, 0, 0, true, true},
                       ScoresCase{4, 2, 150, 20, 1.5, true, true}));
 
-TEST(AttentionTest, RefusesPositionsOfNoDocument) {
+TEST(PositionsTest, MustBeOfADocument) {
   OneNode node("attention");
   node.Set("scale", 1.0);
   const at::Tensor x = at::ones({1, 1, 3, 2});
