@@ -128,9 +128,9 @@ absl::Status SayWhatItIs(const fs::path& folder) {
 absl::StatusOr<std::string> FindManifest(const std::string& path) {
   fs::path folder = fs::path(path).lexically_normal();
   if (folder.filename().empty()) folder = folder.parent_path();
-  if (folder.filename() == "latest" && !fs::is_directory(folder))
-    folder = folder.parent_path();
   std::error_code error;
+  if (folder.filename() == "latest" && !fs::is_directory(folder, error))
+    folder = folder.parent_path();
   if (!IsThere(folder)) {
     return absl::NotFoundError(
         absl::StrCat(folder.string(), ": no such folder"));
