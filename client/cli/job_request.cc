@@ -5,6 +5,7 @@
 #include <iterator>
 #include <utility>
 
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "client/cli/config_argument.h"
 #include "nlohmann/json.hpp"
@@ -80,8 +81,57 @@ void SetEvaluation(const JobRequest& request, const v1::DataSource& data,
   evaluation.set_every_steps(request.eval_every);
   evaluation.set_max_sequences(request.eval_sequences);
   evaluation.mutable_data()->set_token_type(data.token_type());
+  evaluation.mutable_data()->set_pack_documents(data.pack_documents());
+  if (data.has_separator())
+    evaluation.mutable_data()->set_separator(data.separator());
   if (!request.eval_data.empty())
     evaluation.mutable_data()->set_path(Absolute(request.eval_data));
+}
+
+// A path or a list of them.
+absl::Status TakeData(json& object, const std::string& path,
+                      std::vector<std::string>& data) {
+  const auto found = object.find("data");
+  if (found == object.end()) return absl::OkStatus();
+  const json files = found->is_array() ? *found : json::array({*found});
+  data.clear();
+  for (const json& file : files) {
+    if (!file.is_string()) {
+      return absl::InvalidArgumentError(absl::StrCat(
+          path, ": \"data\" is no path and no list of paths: ", found->dump()));
+    }
+    data.push_back(file.get<std::string>());
+  }
+  object.erase(found);
+  return absl::OkStatus();
+}
+
+// "PATH=0.7" of a file that is not there by that name.
+v1::DataFile ParseDataFile(const std::string& text) {
+  v1::DataFile file;
+  std::error_code error;
+  const size_t equals = text.rfind('=');
+  double weight = 0;
+  if (equals != std::string::npos && !std::filesystem::exists(text, error) &&
+      absl::SimpleAtod(text.substr(equals + 1), &weight)) {
+    file.set_weight(weight);
+    file.set_path(Absolute(text.substr(0, equals)));
+  } else {
+    file.set_path(Absolute(text));
+  }
+  return file;
+}
+
+void SetData(const JobRequest& request, v1::DataSource& data) {
+  for (const std::string& text : request.data)
+    *data.add_files() = ParseDataFile(text);
+  if (data.files_size() == 1) {
+    data.set_path(data.files(0).path());
+    data.clear_files();
+  }
+  data.set_shuffle(!request.no_shuffle);
+  data.set_pack_documents(request.pack_documents);
+  if (request.separator >= 0) data.set_separator(request.separator);
 }
 
 }  // namespace
@@ -92,7 +142,9 @@ void AddJobFlags(CLI::App& command, JobRequest& request,
       ->required(required);
   command
       .add_option("--data", request.data,
-                  "tokens: .bin, Megatron .bin with .idx, .npy, or .jsonl")
+                  "tokens: .bin, Megatron .bin with .idx, .npy, or .jsonl; "
+                  "several files are mixed, by PATH=WEIGHT or by their sizes")
+      ->allow_extra_args(false)
       ->required(required);
   command.add_option("--config", request.config, kConfigHelp)
       ->required(required);
@@ -114,6 +166,13 @@ void AddJobFlags(CLI::App& command, JobRequest& request,
       ->required(required);
   command.add_option("--seed", request.seed,
                      "of the data's order and of random weights");
+  command.add_flag(
+      "--pack-documents", request.pack_documents,
+      "positions restart and attention stays within each document");
+  command
+      .add_option("--separator", request.separator,
+                  "id of the token that ends a document, to pack them")
+      ->check(CLI::NonNegativeNumber);
   command.add_flag("--no-shuffle", request.no_shuffle,
                    "sequences in file order");
   command
@@ -170,8 +229,9 @@ absl::Status ReadJobFile(const std::string& path, JobRequest& request) {
   }
   JobRequest& r = request;
   for (const absl::Status& status :
-       {Take(object, path, "model", r.model),
-        Take(object, path, "data", r.data),
+       {Take(object, path, "model", r.model), TakeData(object, path, r.data),
+        Take(object, path, "pack_documents", r.pack_documents),
+        Take(object, path, "separator", r.separator),
         Take(object, path, "config", r.config),
         Take(object, path, "slots", r.slots),
         Take(object, path, "sequence_length", r.sequence_length),
@@ -222,9 +282,7 @@ absl::StatusOr<v1::JobSpec> ToJobSpec(const JobRequest& request) {
   spec.mutable_model()->set_initialization(
       request.init == "random" ? v1::ModelSource::INITIALIZATION_RANDOM
                                : v1::ModelSource::INITIALIZATION_PRETRAINED);
-  if (!request.data.empty())
-    spec.mutable_data()->set_path(Absolute(request.data));
-  spec.mutable_data()->set_shuffle(!request.no_shuffle);
+  SetData(request, *spec.mutable_data());
   AUTOTP_ASSIGN_OR_RETURN(const auto token_type,
                           ParseTokenType(request.token_dtype));
   spec.mutable_data()->set_token_type(token_type);

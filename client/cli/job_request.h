@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <string>
+#include <vector>
 
 #include "CLI/CLI.hpp"
 #include "absl/status/status.h"
@@ -22,7 +23,9 @@ inline constexpr char kSequenceParallelHelp[] =
 // Fields bear the names of the flags (and of the keys of a job file).
 struct JobRequest {
   std::string model;
-  std::string data;
+  std::vector<std::string> data;  // PATH, or PATH=WEIGHT where there are more
+  bool pack_documents = false;
+  int64_t separator = -1;  // a token id; below 0: none
   std::string config;
   int slots = 1;
   int64_t sequence_length = 0;

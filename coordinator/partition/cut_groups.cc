@@ -22,6 +22,12 @@ namespace {
 
 constexpr double kNumbersPerTokenOfLoss = 3;
 
+// Positions are an input too, but no row of a vocabulary.
+bool IsTokenInput(const Program& program, ValueId value) {
+  return std::count(program.inputs.begin(), program.inputs.end(), value) > 0 &&
+         program.values[value].name != "positions";
+}
+
 }  // namespace
 
 std::vector<int64_t> UnitsPerRank(const CutGroup& group, int ranks,
@@ -164,9 +170,7 @@ void CutGroups::NoteMembers() {
       if (input != kNoValue) ++uses[input];
     if (node.operation != Operation::kEmbedding) continue;
     ++look_ups[node.inputs[0]];
-    by_input[node.inputs[0]] +=
-        std::count(program_.inputs.begin(), program_.inputs.end(),
-                   node.inputs[1]) > 0;
+    by_input[node.inputs[0]] += IsTokenInput(program_, node.inputs[1]);
   }
   for (size_t p = 0; p < program_.parameters.size(); ++p) {
     const ValueId value = program_.parameters[p].value;
@@ -266,8 +270,7 @@ void CutGroups::NoteRoles() {
     } else if (node.operation == Operation::kCrossEntropy) {
       mark(node.inputs[0], 2, &CutGroup::has_vocabulary);
     } else if (node.operation == Operation::kEmbedding &&
-               std::count(program_.inputs.begin(), program_.inputs.end(),
-                          node.inputs[1]) > 0) {
+               IsTokenInput(program_, node.inputs[1])) {
       mark(node.inputs[0], 0, &CutGroup::has_vocabulary);
     }
   }

@@ -127,6 +127,7 @@ class Planning {
          .micro_batch =
              config_.training ? config_.training->micro_batch_size() : 1,
          .sequence_length = length,
+         .pack_documents = spec_.data().pack_documents(),
          .need_weights = NeedsWeights()});
     if (!loaded.ok()) {
       diagnostics_.Add(model::ToDiagnostic(loaded.status()));

@@ -49,10 +49,14 @@ enum class Operation {
   // length: T, scale* = 1, rounded* = false: slope and slope * position are
   // rounded to bf16}
   kAlibiTable,
-  // q[B,H,T,D], k[B,G,T,D], v[B,G,T,W], bias[H,T]? -> [B,H,T,W]: softmax(s,
-  // causal) v, where s = q k^T scale, s = soft_cap * tanh(s / soft_cap) if
+  // q[B,H,T,D], k[B,G,T,D], v[B,G,T,W], bias[H,T]?, positions[B,T]? index ->
+  // [B,H,T,W]: softmax(s, causal) v, where s = q k^T scale, s = soft_cap *
+  // tanh(s / soft_cap) if
   // there is one, and bias is added to the scores of its key; it has no
-  // gradient. {scale, window* = 0: none; else a query sees itself and the
+  // gradient. With positions, a query sees no more than itself and as many
+  // tokens
+  // before it as its position says. {scale, window* = 0: none; else a query
+  // sees itself and the
   // window-1 tokens before it; soft_cap* = 0: none}
   kAttention,
   // x -> f(x). {kind: silu, gelu, gelu_tanh, relu, sigmoid; soft_cap:

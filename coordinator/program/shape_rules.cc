@@ -111,7 +111,8 @@ Outputs AlibiTable(const Node& node) {
 Outputs Attention(const Node& node, Inputs in) {
   const Value& q = *in[0];
   const Value& k = *in[1];
-  AUTOTP_RETURN_IF_ERROR(NeedNumbers(in));
+  AUTOTP_RETURN_IF_ERROR(
+      NeedNumbers(in.subspan(0, std::min<size_t>(in.size(), 4))));
   AUTOTP_RETURN_IF_ERROR(NeedRank(q, 4, "q"));
   AUTOTP_RETURN_IF_ERROR(NeedRank(k, 4, "k"));
   const int64_t heads = q.shape[1];
@@ -130,6 +131,11 @@ Outputs Attention(const Node& node, Inputs in) {
   AUTOTP_RETURN_IF_ERROR(NeedShape(*in[2], values, "v"));
   if (in.size() > 3 && in[3] != nullptr)
     AUTOTP_RETURN_IF_ERROR(NeedShape(*in[3], {heads, q.shape[2]}, "bias"));
+  if (in.size() > 4 && in[4] != nullptr) {
+    AUTOTP_RETURN_IF_ERROR(NeedIndices(*in[4], "positions"));
+    AUTOTP_RETURN_IF_ERROR(
+        NeedShape(*in[4], {q.shape[0], q.shape[2]}, "positions"));
+  }
   if (IntegerOf(node, "window", 0) < 0) return Misfit("'window' is negative");
   if (!(NumberOf(node, "soft_cap", 0) >= 0))
     return Misfit("'soft_cap' is negative");

@@ -134,7 +134,7 @@ Signature SignatureOf(Operation operation) {
     case Operation::kAlibiTable:
       return {0, 0, kAlibiTable};
     case Operation::kAttention:
-      return {3, 4, kAttention};
+      return {3, 5, kAttention};
     case Operation::kActivation:
       return {1, 1, kActivation};
     case Operation::kGatedActivation:

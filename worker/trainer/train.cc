@@ -40,10 +40,15 @@ absl::Status CheckTask(const v1::TrainerTask& task) {
                      " with tensor-parallel size ", task.tensor_parallel_size(),
                      " is no layout"));
   }
-  if (task.program().inputs_size() != 2) {
+  const int inputs = task.program().inputs_size();
+  if (inputs != 2 && inputs != 3) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        "the program has ", inputs,
+        " inputs, not input_ids, labels and, for packed documents, positions"));
+  }
+  if (inputs == 2 && task.data().pack_documents()) {
     return absl::InvalidArgumentError(
-        absl::StrCat("the program has ", task.program().inputs_size(),
-                     " inputs, not input_ids and labels"));
+        "documents are packed, but the program has no input for positions");
   }
   if (task.config().accumulation_steps() < 1)
     return absl::InvalidArgumentError("accumulation_steps is below 1");

@@ -88,6 +88,43 @@ TEST_F(JobRequestTest, AnEvaluationWithoutDataIsNotForgotten) {
   EXPECT_TRUE(spec->run().has_evaluation());
 }
 
+TEST_F(JobRequestTest, SeveralFilesHaveWeights) {
+  JobRequest request;
+  CLI::App app;
+  AddJobFlags(app, request, "--output", /*required=*/false);
+  app.parse("--model /m --config " + config_ +
+                " --data /a.bin=0.7 --data /b=x.jsonl=0.3 --data /c=d.npy"
+                " --pack-documents --separator 0",
+            /*program_name_included=*/false);
+  const auto spec = ToJobSpec(request);
+  ASSERT_TRUE(spec.ok()) << spec.status();
+  const v1::DataSource& data = spec->data();
+  EXPECT_EQ(data.path(), "");
+  ASSERT_EQ(data.files_size(), 3);
+  EXPECT_EQ(data.files(0).path(), "/a.bin");
+  EXPECT_EQ(data.files(0).weight(), 0.7);
+  EXPECT_EQ(data.files(1).path(), "/b=x.jsonl");
+  EXPECT_EQ(data.files(1).weight(), 0.3);
+  EXPECT_EQ(data.files(2).path(), "/c=d.npy");
+  EXPECT_EQ(data.files(2).weight(), 0);
+  EXPECT_TRUE(data.pack_documents());
+  EXPECT_TRUE(data.has_separator());
+  EXPECT_EQ(data.separator(), 0);
+}
+
+TEST_F(JobRequestTest, AJobFilesDataIsAPathOrAListOfThem) {
+  for (const char* data : {R"("/a.bin")", R"(["/a.bin", "/b.bin=2"])"}) {
+    const std::string path = folder_ / "job.json";
+    std::ofstream(path) << R"({"data": )" << data << "}";
+    JobRequest request;
+    ASSERT_TRUE(ReadJobFile(path, request).ok()) << data;
+    EXPECT_EQ(request.data[0], "/a.bin");
+  }
+  std::ofstream(folder_ / "bad.json") << R"({"data": 3})";
+  JobRequest request;
+  EXPECT_FALSE(ReadJobFile(folder_ / "bad.json", request).ok());
+}
+
 TEST_F(JobRequestTest, PathsBecomeAbsolute) {
   const auto spec = ToJobSpec(Minimal());
   ASSERT_TRUE(spec.ok()) << spec.status();

@@ -280,6 +280,7 @@ TEST_F(PlannerTest, ExportKeepsTheConfigButForItsDtype) {
   const v1::ExportSpec exported = MakePlan(spec, {}).planned.export_();
   EXPECT_EQ(exported.path(), Path("out/model"));
   EXPECT_EQ(exported.dtype(), v1::DATA_TYPE_FLOAT32);
+  EXPECT_EQ(exported.original_dtype(), v1::DATA_TYPE_BFLOAT16);
   EXPECT_EQ(
       exported.config_json(),
       absl::StrReplaceAll(kConfigJson, {{"\"bfloat16\"", "\"float32\""}}));
