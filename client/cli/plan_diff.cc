@@ -61,10 +61,17 @@ std::string ClassText(const ordered_json& cut) {
       At(cut, "cut") == true ? Runs(At(cut, "units_per_rank")) : "whole");
 }
 
+// What the ranks have; of what is whole on all of them, one.
+std::string Held(const ordered_json& parameter) {
+  const ordered_json shapes = At(parameter, "local_shapes");
+  const bool whole = At(parameter, "partition") == "replicated" &&
+                     shapes.is_array() && !shapes.empty();
+  return whole ? shapes[0].dump() : Runs(shapes);
+}
+
 std::string ParameterText(const ordered_json& parameter) {
   return absl::StrCat(
-      Text(At(parameter, "partition")), " ",
-      Runs(At(parameter, "local_shapes")),
+      Text(At(parameter, "partition")), " ", Held(parameter),
       At(parameter, "partial_gradient") == true ? ", gradient summed" : "");
 }
 

@@ -11,6 +11,7 @@
 #include "client/cli/message_json.h"
 #include "client/cli/plan_words.h"
 #include "client/cli/table.h"
+#include "proto/support/nearest.h"
 
 namespace autotp::cli {
 namespace {
@@ -24,6 +25,17 @@ bool IsNamed(const v1::ParameterPlan& parameter, absl::string_view name) {
   return parameter.name() == name ||
          std::find(parameter.aliases().begin(), parameter.aliases().end(),
                    name) != parameter.aliases().end();
+}
+
+// Of a name that the model does not have.
+std::string Advice(const v1::Plan& plan, absl::string_view name) {
+  if (plan.parameters().empty()) return "";
+  std::vector<absl::string_view> names;
+  for (const v1::ParameterPlan& parameter : plan.parameters())
+    names.push_back(parameter.name());
+  const absl::string_view nearest = Nearest(name, names);
+  return nearest.empty() ? absl::StrCat("names look like ", names[0])
+                         : absl::StrCat("did you mean ", nearest, "?");
 }
 
 absl::StatusOr<const v1::ParameterPlan*> Find(const v1::Plan& plan,
@@ -45,9 +57,7 @@ absl::StatusOr<const v1::ParameterPlan*> Find(const v1::Plan& plan,
     names.push_back(near[i]->name());
   if (near.size() > kMostNamed)
     names.push_back(absl::StrCat("and ", near.size() - kMostNamed, " more"));
-  if (names.empty() && plan.parameters_size() > 0)
-    names.push_back(
-        absl::StrCat("names look like ", plan.parameters(0).name()));
+  if (names.empty()) names.push_back(Advice(plan, name));
   return absl::InvalidArgumentError(
       absl::StrCat("--explain ", name, ": ",
                    near.empty() ? "the model has no such parameter; "

@@ -81,6 +81,7 @@ class TreeBuilder {
     std::string pointer;
     std::string reason;
     std::string message;
+    std::string suggestion;
   };
 
   TreeBuilder(absl::string_view text, JsonNode* root)
@@ -144,13 +145,30 @@ class TreeBuilder {
     const size_t begin =
         std::min(SkipTo(), position > 0 ? position - 1 : size_t{0});
     problems_.push_back({begin, "", "JSON_SYNTAX_ERROR",
-                         absl::StrCat("not JSON: ", Detail(error.what()))});
+                         absl::StrCat("not JSON: ", Detail(error.what())),
+                         Advice(begin)});
     return false;
   }
 
   const std::vector<Problem>& problems() const { return problems_; }
 
  private:
+  // Of a text that goes wrong at `begin`.
+  std::string Advice(size_t begin) const {
+    size_t before = begin;
+    while (before > 0 &&
+           absl::ascii_isspace(static_cast<unsigned char>(text_[before - 1])))
+      --before;
+    if (begin >= text_.size() || before == 0) return "";
+    const absl::string_view ends = "\"}]0123456789el";
+    const absl::string_view begins = "\"{[";
+    const bool lacks_comma =
+        before < begin &&
+        ends.find(text_[before - 1]) != absl::string_view::npos &&
+        begins.find(text_[begin]) != absl::string_view::npos;
+    return lacks_comma ? "write a comma before it" : "";
+  }
+
   // "[json.exception.parse_error.101] parse error at line 1, column 2: syntax
   // error while parsing A; last read: 'B'; expected C": only A and C are for
   // people.
@@ -262,7 +280,7 @@ std::optional<JsonDocument> JsonDocument::Parse(std::string text,
   nlohmann::json::sax_parse(strict, &builder);
   for (const TreeBuilder::Problem& problem : builder.problems()) {
     diagnostics->Error(document.PlaceAt(problem.offset, problem.pointer),
-                       problem.reason, problem.message);
+                       problem.reason, problem.message, problem.suggestion);
   }
   // With a key that stands twice the rest can still be read, and judged.
   for (const TreeBuilder::Problem& problem : builder.problems()) {

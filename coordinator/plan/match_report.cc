@@ -79,11 +79,16 @@ void ReportMatches(const RuleSet& rules, const MatchCounts& counts,
                        "matches decides, and norms follow their values"));
     }
   }
-  if (any) return;
+  // What does not compile has been told of.
+  const bool broken =
+      std::any_of(rules.rules.begin(), rules.rules.end(),
+                  [](const Rule& rule) { return rule.patterns.empty(); });
+  if (any || broken) return;
   diagnostics->Warning(
       rules.rules.empty() ? rules.strict_place : rules.rules[0].place,
       "NOTHING_MATCHES",
-      absl::StrCat("no rule of ", rules.detail,
+      absl::StrCat("no rule of ",
+                   rules.detail.substr(0, rules.detail.find(';')),
                    " matches a parameter of this model; names look like ",
                    counts.example),
       "leave the rules out: the model's own plan or the heuristics then "

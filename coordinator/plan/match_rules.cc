@@ -133,6 +133,7 @@ class Matcher {
                          program_.parameters[index].name,
                          " is superseded: vocab_parallel_lm_head is true"),
             "set vocab_parallel_lm_head to null to let the rule decide");
+        ++counts_.decided[deciding->rule];  // that is said of it, no more
       }
       return;
     }

@@ -15,10 +15,13 @@ namespace {
 using Choice = v1::LayoutChoice;
 
 constexpr int kExplained = 3;
+constexpr double kMebi = 1 << 20;
 constexpr double kGibi = 1 << 30;
 
-std::string GiB(int64_t bytes) {
-  return absl::StrFormat("%.1f GiB", static_cast<double>(bytes) / kGibi);
+std::string BytesText(int64_t bytes) {
+  const auto number = static_cast<double>(bytes);
+  return number < kGibi ? absl::StrFormat("%.1f MiB", number / kMebi)
+                        : absl::StrFormat("%.1f GiB", number / kGibi);
 }
 
 // All of the job's layouts: sizes, stage and batch, nothing else set. Those
@@ -115,16 +118,17 @@ std::string Neighbour(const Choice& choice,
   if (nearest == nullptr) return "";
   return absl::StrCat("; TP ", nearest->tensor_parallel_size(),
                       " at micro-batch ", nearest->micro_batch_size(),
-                      " would need ", GiB(nearest->estimate().total_bytes()));
+                      " would need ",
+                      BytesText(nearest->estimate().total_bytes()));
 }
 
 std::string Explanation(const Choice& choice, const Choice& best,
                         const v1::TuneRequest& request,
                         const std::vector<Choice>& too_large) {
   std::string memory =
-      absl::StrCat("needs ", GiB(choice.estimate().total_bytes()));
+      absl::StrCat("needs ", BytesText(choice.estimate().total_bytes()));
   if (request.memory_limit_bytes() > 0)
-    absl::StrAppend(&memory, " of ", GiB(request.memory_limit_bytes()));
+    absl::StrAppend(&memory, " of ", BytesText(request.memory_limit_bytes()));
   return absl::StrCat(&choice == &best ? "fastest" : Loss(choice, best), "; ",
                       memory, "; ", Shares(choice),
                       Neighbour(choice, too_large));

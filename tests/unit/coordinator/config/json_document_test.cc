@@ -119,6 +119,23 @@ TEST(JsonDocumentTest, SyntaxErrorsSayWhere) {
   }
 }
 
+TEST(JsonDocumentTest, AMissingCommaIsGuessed) {
+  for (const auto& [text, suggestion] :
+       std::vector<std::pair<std::string, std::string>>{
+           {"{\"a\": 1\n \"b\": 2}", "write a comma before it"},
+           {"{\"a\": true \"b\": 2}", "write a comma before it"},
+           {"[{} {}]", "write a comma before it"},
+           {"{\"a\": 1,, \"b\": 2}", ""},
+           {"{\"a\" 1}", ""},
+           {"{} x", ""},
+           {"", ""}}) {
+    Diagnostics diagnostics;
+    JsonDocument::Parse(text, "ds.json", &diagnostics);
+    EXPECT_EQ(First(diagnostics, "JSON_SYNTAX_ERROR").suggestion(), suggestion)
+        << text;
+  }
+}
+
 TEST(JsonDocumentTest, DepthIsBounded) {
   Diagnostics diagnostics;
   EXPECT_FALSE(

@@ -106,12 +106,24 @@ TEST(MatchRulesTest, TrueCutsTheHeadWhateverItsRule) {
     EXPECT_EQ(placed.First("HEAD_RULE_SUPERSEDED").json_pointer(),
               c.superseded ? "/spec" : "")
         << described;
+    EXPECT_THAT(placed.Reasons(), Not(Contains("RULE_MATCHES_NOTHING")));
     if (!c.superseded) continue;
     const Placement& head = placed.by_name.at(name);
     EXPECT_EQ(head.trials[1].outcome, Trial::Outcome::kOverruled);
     EXPECT_EQ(head.reason,
               "vocab_parallel_lm_head is true: cut over the vocabulary");
   }
+}
+
+// A pattern that does not compile is an error of its own, not one that matches
+// nothing; and what is not used is no part of the rules.
+TEST(MatchRulesTest, NothingMatchesNamesTheRulesThatAreUsed) {
+  EXPECT_THAT(PlaceAll(WithSpecs({Spec("(", kColumn)})).Reasons(),
+              Not(Contains("NOTHING_MATCHES")));
+  EXPECT_THAT(PlaceAll(WithSpecs({Spec("decoder", kColumn)}))
+                  .First("NOTHING_MATCHES")
+                  .message(),
+              HasSubstr("no rule of partition_config matches a parameter"));
 }
 
 TEST(MatchRulesTest, TrueNeedsARowOfTheVocabularyForEachRank) {
