@@ -113,7 +113,9 @@ class Describer {
         case Verdict::kWholeByRule:
           return 2;
         case Verdict::kObstacle:
-          return FewHeads(groups_[g]) != nullptr ? 3 : 1;
+          return !words_.MissingRuleOf(g).empty()  ? 4
+                 : FewHeads(groups_[g]) != nullptr ? 3
+                                                   : 1;
         default:
           return 0;
       }

@@ -6,7 +6,7 @@
 #include <algorithm>
 #include <atomic>
 #include <memory>
-#include <utility>
+#include <new>
 
 namespace autotp::testing {
 namespace {
@@ -22,48 +22,54 @@ const std::shared_ptr<Count>& Mine() {
   return count;
 }
 
-struct Block {
-  c10::DataPtr memory;
+// Before each block. LibTorch asks of some that their context is the block
+// itself.
+struct Header {
   std::shared_ptr<Count> count;
   int64_t bytes;
 };
+constexpr size_t kHeaderBytes = 64;  // keeps the blocks' alignment
+static_assert(sizeof(Header) <= kHeaderBytes);
 
-void Free(void* context) {
-  const std::unique_ptr<Block> block(static_cast<Block*>(context));
-  block->count->now -= block->bytes;
+c10::Allocator* real = nullptr;
+
+void Free(void* data) {
+  if (data == nullptr) return;
+  char* const begin = static_cast<char*>(data) - kHeaderBytes;
+  auto* const header = reinterpret_cast<Header*>(begin);
+  header->count->now -= header->bytes;
+  header->~Header();
+  real->raw_deallocate(begin);
 }
 
 class CountingAllocator final : public c10::Allocator {
  public:
-  explicit CountingAllocator(c10::Allocator& real) : real_(real) {}
-
   c10::DataPtr allocate(size_t bytes) override {
-    auto block = std::make_unique<Block>(
-        Block{real_.allocate(bytes), Mine(), static_cast<int64_t>(bytes)});
-    Count& count = *block->count;
-    count.now += block->bytes;
+    const c10::Device cpu(c10::DeviceType::CPU);
+    if (bytes == 0) return {nullptr, nullptr, &Free, cpu};
+    char* const begin =
+        static_cast<char*>(real->raw_allocate(bytes + kHeaderBytes));
+    Count& count = *Mine();
+    new (begin) Header{Mine(), static_cast<int64_t>(bytes)};
+    count.now += static_cast<int64_t>(bytes);
     count.peak = std::max(count.peak.load(), count.now.load());
-    void* const data = block->memory.get();
-    return {data, block.release(), &Free, c10::Device(c10::DeviceType::CPU)};
+    void* const data = begin + kHeaderBytes;
+    return {data, data, &Free, cpu};
   }
+
+  c10::DeleterFnPtr raw_deleter() const override { return &Free; }
 
   void copy_data(void* to, const void* from, size_t bytes) const override {
     default_copy_data(to, from, bytes);
   }
-
- private:
-  c10::Allocator& real_;
 };
 
 }  // namespace
 
 void MeterTensorMemory() {
-  static CountingAllocator* const counting = [] {
-    auto* made = new CountingAllocator(*c10::GetCPUAllocator());
-    c10::SetCPUAllocator(made, /*priority=*/1);
-    return made;
-  }();
-  (void)counting;
+  if (real != nullptr) return;
+  real = c10::GetCPUAllocator();
+  c10::SetCPUAllocator(new CountingAllocator, /*priority=*/1);
 }
 
 void ForgetTensorPeak() { Mine()->peak = Mine()->now.load(); }

@@ -37,9 +37,9 @@ class MixtralSparseMoeBlock(nn.Module):
 
     def __init__(self):
         super().__init__()
-        self.gate = nn.Linear(4, 2, bias=False)
+        self.gate = nn.Linear(4, 4, bias=False)
         self.experts = nn.ModuleList(
-            [MixtralBlockSparseTop2MLP() for _ in range(2)])
+            [MixtralBlockSparseTop2MLP() for _ in range(4)])
 
 
 def mixtral():

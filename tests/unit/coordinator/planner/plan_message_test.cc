@@ -54,7 +54,9 @@ TEST(PlanMessageTest, AMissingPlacementRuleIsToldWithTheClassThatItCost) {
   EXPECT_THAT(messages,
               ::testing::ElementsAre(
                   "operation copy has no placement rule: up.weight (12 columns "
-                  "of up.weight, down.weight) stays whole"));
+                  "of up.weight) stays whole",
+                  "operation copy has no placement rule: down.weight (12 "
+                  "columns of down.weight) stays whole"));
 }
 
 }  // namespace
