@@ -135,14 +135,7 @@ class Translator {
   // One character, or one of `letters`, which mean the same to RE2.
   absl::Status CharacterEscape(absl::string_view letters) {
     const char c = text_[at_ + 1];
-    if (const size_t length = OctalLength(); length > 0) {
-      int code = 0;
-      for (size_t i = 0; i < length; ++i) {
-        code = 8 * code + (text_[at_ + 1 + i] - '0');
-      }
-      Replace(1 + length, absl::StrFormat("\\x{%x}", code));
-      return absl::OkStatus();
-    }
+    if (const size_t length = OctalLength(); length > 0) return Octal(length);
     const size_t digits = c == 'x' ? 2 : c == 'u' ? 4 : c == 'U' ? 8 : 0;
     if (digits > 0) {
       const absl::string_view code = text_.substr(at_ + 2).substr(0, digits);
@@ -171,6 +164,34 @@ class Translator {
     return absl::OkStatus();
   }
 
+  absl::Status Octal(size_t length) {
+    constexpr int kLargest = 0377;
+    int code = 0;
+    for (size_t i = 0; i < length; ++i)
+      code = 8 * code + (text_[at_ + 1 + i] - '0');
+    if (code > kLargest)
+      return Unsupported("octal escape", text_.substr(at_, 1 + length));
+    Replace(1 + length, absl::StrFormat("\\x{%x}", code));
+    return absl::OkStatus();
+  }
+
+  // Within a class digits are never a back-reference, and "\\d" is no end of a
+  // range.
+  absl::Status ClassEscape() {
+    size_t digits = 0;
+    while (digits < 3 && at_ + 1 + digits < text_.size() &&
+           text_[at_ + 1 + digits] >= '0' && text_[at_ + 1 + digits] <= '7')
+      ++digits;
+    if (digits > 0) return Octal(digits);
+    const absl::string_view escape = text_.substr(at_, 2);
+    AUTOTP_RETURN_IF_ERROR(CharacterEscape("dDsSwWafnrtv"));
+    const bool is_set =
+        absl::string_view("dDsSwW").find(escape[1]) != absl::string_view::npos;
+    if (is_set && Rest().size() > 1 && Rest()[0] == '-' && Rest()[1] != ']')
+      return Unsupported("range from", escape);
+    return absl::OkStatus();
+  }
+
   absl::Status Class() {
     before_ = Before::kItem;
     Copy(1);
@@ -187,7 +208,7 @@ class Translator {
       } else if (absl::StartsWith(Rest(), "\\b")) {
         Replace(2, "\\x08");
       } else if (at_ + 1 < text_.size()) {
-        AUTOTP_RETURN_IF_ERROR(CharacterEscape("dDsSwWafnrtv"));
+        AUTOTP_RETURN_IF_ERROR(ClassEscape());
       } else {
         return absl::InvalidArgumentError("the pattern ends in a backslash");
       }
@@ -251,6 +272,21 @@ class Translator {
     return absl::OkStatus();
   }
 
+  // "im", "i-s": letters that are switched on, and behind "-" others that are
+  // switched off.
+  static bool AreFlags(absl::string_view flags, bool is_global) {
+    const size_t minus = flags.find('-');
+    const absl::string_view on = flags.substr(0, minus);
+    const bool has_off = minus != absl::string_view::npos;
+    const absl::string_view off = has_off ? flags.substr(minus + 1) : "";
+    if (is_global && (on.empty() || has_off)) return false;
+    return on.find_first_not_of("aimsu") == absl::string_view::npos &&
+           off.find_first_not_of("ims") == absl::string_view::npos &&
+           !(has_off && off.empty()) &&
+           on.find_first_of(off) == absl::string_view::npos &&
+           !(absl::StrContains(on, 'a') && absl::StrContains(on, 'u'));
+  }
+
   // "(?i)" for the whole pattern, "(?i:" and "(?:" for a group.
   absl::Status Flags() {
     const size_t end = text_.find_first_of(":)", at_);
@@ -259,11 +295,8 @@ class Translator {
     }
     const absl::string_view flags = text_.substr(at_ + 2, end - at_ - 2);
     const bool is_global = text_[end] == ')';
-    if (flags.find_first_not_of("aimsu-") != absl::string_view::npos ||
-        (is_global &&
-         (flags.empty() || flags.find('-') != absl::string_view::npos))) {
+    if (!AreFlags(flags, is_global))
       return Unsupported("flag", absl::StrCat("(?", flags));
-    }
     if (is_global && at_ != 0) {
       return Unsupported("flag behind the beginning",
                          absl::StrCat("(?", flags, ")"));
@@ -276,7 +309,6 @@ class Translator {
       if (flags[i] == 'm') multiline = i < minus;
       if (flags[i] != 'a' && flags[i] != 'u') kept += flags[i];
     }
-    if (kept == "-") kept.clear();
     if (is_global) {
       whole_multiline_ = multiline;
       Replace(end + 1 - at_, kept.empty() ? "" : absl::StrCat("(?", kept, ")"));
