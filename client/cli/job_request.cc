@@ -229,7 +229,8 @@ absl::Status ReadJobFile(const std::string& path, JobRequest& request) {
   }
   JobRequest& r = request;
   for (const absl::Status& status :
-       {Take(object, path, "model", r.model), TakeData(object, path, r.data),
+       {Take(object, path, "model", r.model),
+        TakeData(object, path, r.data),
         Take(object, path, "pack_documents", r.pack_documents),
         Take(object, path, "separator", r.separator),
         Take(object, path, "config", r.config),
