@@ -81,6 +81,8 @@ absl::StatusOr<Partitioned> Partition(const Program& program,
   return result;
 }
 
+// Whatever is done to a local program belongs here: Partition() and planners
+// both get theirs from it.
 Program LocalProgram(const Program& program, const Partitioned& partitioned,
                      int rank) {
   return partitioned.spmd == nullptr
