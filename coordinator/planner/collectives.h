@@ -8,7 +8,8 @@
 // Data-parallel exchanges go by buckets of the flat buffers: stage 0
 // all-reduces the gradients once a step; stage 1 reduce-scatters them once,
 // stage 2 at every micro-step, and both gather the new weights. Gradients
-// travel in fp32, weights and activations in the compute dtype. Pure.
+// travel in fp32, weights and activations in the compute dtype. Muon brings
+// whole matrices together over both groups, in fp32. Pure.
 #ifndef AUTOTP_COORDINATOR_PLANNER_COLLECTIVES_H_
 #define AUTOTP_COORDINATOR_PLANNER_COLLECTIVES_H_
 
@@ -20,6 +21,7 @@
 #include "coordinator/partition/partition.h"
 #include "coordinator/program/program.h"
 #include "proto/support/flat_layout.h"
+#include "proto/support/muon_rounds.h"
 
 namespace autotp::planner {
 
@@ -30,6 +32,8 @@ struct EstimateInput {
   int64_t data_parallel_size = 1;
 };
 
+// Of a number; 4 where nothing is said.
+int64_t BytesOf(v1::DataType type);
 // Of a number in the compute dtype.
 int64_t ComputeBytes(const v1::TrainingConfig& training);
 
@@ -39,6 +43,10 @@ int StageOf(const EstimateInput& input);
 // The flat buffers of a rank with this local program.
 zero::FlatLayout LayoutOf(const EstimateInput& input,
                           const program::Program& local);
+
+// What Muon does together; empty for another optimizer.
+std::vector<zero::MuonRound> MuonRoundsOf(const EstimateInput& input,
+                                          const program::Program& local);
 
 // Of the first rank, whose share is never the smaller. Collectives of one
 // kind, phase and reason (layers aside) together, in the order of their first

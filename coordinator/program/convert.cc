@@ -165,6 +165,8 @@ void WriteParameter(const Parameter& parameter, v1::Parameter& message) {
   message.mutable_source()->set_tensor(parameter.source_tensor);
   message.mutable_source()->set_offset(parameter.source_offset);
   message.set_frozen(parameter.frozen);
+  message.set_undecayed(parameter.undecayed);
+  message.set_orthogonalized(parameter.orthogonalized);
 }
 
 absl::StatusOr<Parameter> ReadParameter(const v1::Parameter& message) {
@@ -186,6 +188,8 @@ absl::StatusOr<Parameter> ReadParameter(const v1::Parameter& message) {
   parameter.source_tensor = message.source().tensor();
   parameter.source_offset = message.source().offset();
   parameter.frozen = message.frozen();
+  parameter.undecayed = message.undecayed();
+  parameter.orthogonalized = message.orthogonalized();
   return parameter;
 }
 
