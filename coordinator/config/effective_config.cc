@@ -20,22 +20,31 @@ Json BrainFloatJson(const v1::TrainingConfig& training) {
   if (training.compute_dtype() != v1::DATA_TYPE_BFLOAT16)
     return {{"enabled", false}};
   return {{"enabled", true},
-          {"check_grad_overflow", training.skip_non_finite()}};
+          {"check_grad_overflow", training.skip_non_finite()},
+          {"bf16_master_weights_and_grads",
+           training.master_dtype() == v1::DATA_TYPE_BFLOAT16},
+          {"bf16_optimizer_states",
+           training.state_dtype() == v1::DATA_TYPE_BFLOAT16}};
 }
 
 Json HalfJson(const v1::TrainingConfig& training) {
   if (training.compute_dtype() != v1::DATA_TYPE_FLOAT16)
     return {{"enabled", false}};
   const v1::LossScaling& scaling = training.loss_scaling();
-  if (!scaling.dynamic())
-    return {{"enabled", true}, {"loss_scale", scaling.initial()}};
+  const bool master = training.master_dtype() == v1::DATA_TYPE_FLOAT16;
+  if (!scaling.dynamic()) {
+    return {{"enabled", true},
+            {"loss_scale", scaling.initial()},
+            {"fp16_master_weights_and_grads", master}};
+  }
   return {{"enabled", true},
           {"loss_scale", 0},
           {"initial_scale_power", std::ilogb(scaling.initial())},
           {"loss_scale_window", scaling.window()},
           {"hysteresis", scaling.hysteresis()},
           {"consecutive_hysteresis", scaling.consecutive_hysteresis()},
-          {"min_loss_scale", static_cast<int64_t>(scaling.minimum())}};
+          {"min_loss_scale", static_cast<int64_t>(scaling.minimum())},
+          {"fp16_master_weights_and_grads", master}};
 }
 
 Json SpecJson(const LayerSpec& spec) {

@@ -90,7 +90,8 @@ void ReadWarmup(const SectionReader& params, const ScheduleFacts& facts,
     const bool decays = schedule->kind() == Schedule::KIND_WARMUP_DECAY;
     schedule->set_minimum(params.Number("warmup_min_lr", 0).value_or(0));
     // Two rates stay two.
-    if (decays || !facts.two_rates || params.Find("warmup_max_lr") != nullptr)
+    if (decays || !facts.two_rates || params.IsAuto("warmup_max_lr") ||
+        params.Find("warmup_max_lr") != nullptr)
       schedule->set_maximum(LargestRate(params, decays, facts.learning_rate));
   }
   if (schedule->kind() != Schedule::KIND_WARMUP)
