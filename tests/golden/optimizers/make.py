@@ -33,7 +33,7 @@ def start():
 def gradient(step):
     count = SHAPE[0] * SHAPE[1]
     return torch.tensor(
-        [math.sin(1.3 * i + 0.9 * step) * (1 + i % 3) for i in range(count)],
+        [math.sin(0.37 * i * i + 0.9 * step) * (1 + i % 3) for i in range(count)],
         dtype=torch.float64,
     ).reshape(SHAPE)
 

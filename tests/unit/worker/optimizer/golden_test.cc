@@ -54,9 +54,9 @@ float FirstWeight(int64_t i) {
 }
 
 float Gradient(int step, int64_t i) {
-  return static_cast<float>(
-      std::sin(1.3 * static_cast<double>(i) + 0.9 * step) *
-      static_cast<double>(1 + i % 3));
+  const double place = static_cast<double>(i);
+  return static_cast<float>(std::sin(0.37 * place * place + 0.9 * step) *
+                            static_cast<double>(1 + i % 3));
 }
 
 void Multiply(bool transpose_a, bool transpose_b, int64_t m, int64_t n,
