@@ -20,6 +20,7 @@ void AddLogsCommand(CLI::App& app, int& exit_code);
 void AddCancelCommand(CLI::App& app, int& exit_code);
 void AddCheckpointsCommand(CLI::App& app, int& exit_code);
 void AddWorkersCommand(CLI::App& app, int& exit_code);
+void AddExportCommand(CLI::App& app, int& exit_code);
 
 }  // namespace autotp::cli
 

@@ -10,12 +10,14 @@ client::JobClient Connection::Open() const {
   return client::JobClient(coordinator, {.retry_for = absl::Seconds(5)});
 }
 
-void AddConnectionFlags(CLI::App& command, Connection& connection) {
-  command
-      .add_option("--coordinator", connection.coordinator,
-                  "HOST:PORT or unix:PATH")
+void AddCoordinatorFlag(CLI::App& command, std::string& coordinator) {
+  command.add_option("--coordinator", coordinator, "HOST:PORT or unix:PATH")
       ->envname("AUTOTP_COORDINATOR")
       ->capture_default_str();
+}
+
+void AddConnectionFlags(CLI::App& command, Connection& connection) {
+  AddCoordinatorFlag(command, connection.coordinator);
   command.add_option("--output", connection.format, "text or json")
       ->check(CLI::IsMember({"text", "json"}))
       ->capture_default_str();

@@ -11,15 +11,20 @@
 
 namespace autotp::cli {
 
+inline constexpr char kDefaultCoordinator[] = "127.0.0.1:7070";
+
 struct Connection {
-  std::string coordinator = "127.0.0.1:7070";
+  std::string coordinator = kDefaultCoordinator;
   std::string format = "text";  // text, json
 
   bool json() const { return format == "json"; }
   client::JobClient Open() const;
 };
 
-// --coordinator (or $AUTOTP_COORDINATOR) and --output.
+// --coordinator (or $AUTOTP_COORDINATOR).
+void AddCoordinatorFlag(CLI::App& command, std::string& coordinator);
+
+// The same and --output.
 void AddConnectionFlags(CLI::App& command, Connection& connection);
 
 // Prints the error; the exit code that it means.

@@ -6,6 +6,7 @@
 #include <iterator>
 #include <utility>
 
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "client/cli/config_argument.h"
 #include "nlohmann/json.hpp"
@@ -99,8 +100,57 @@ void SetEvaluation(const JobRequest& request, const v1::DataSource& data,
   evaluation.set_every_steps(request.eval_every);
   evaluation.set_max_sequences(request.eval_sequences);
   evaluation.mutable_data()->set_token_type(data.token_type());
+  evaluation.mutable_data()->set_pack_documents(data.pack_documents());
+  if (data.has_separator())
+    evaluation.mutable_data()->set_separator(data.separator());
   if (!request.eval_data.empty())
     evaluation.mutable_data()->set_path(Absolute(request.eval_data));
+}
+
+// A path or a list of them.
+absl::Status TakeData(json& object, const std::string& path,
+                      std::vector<std::string>& data) {
+  const auto found = object.find("data");
+  if (found == object.end()) return absl::OkStatus();
+  const json files = found->is_array() ? *found : json::array({*found});
+  data.clear();
+  for (const json& file : files) {
+    if (!file.is_string()) {
+      return absl::InvalidArgumentError(absl::StrCat(
+          path, ": \"data\" is no path and no list of paths: ", found->dump()));
+    }
+    data.push_back(file.get<std::string>());
+  }
+  object.erase(found);
+  return absl::OkStatus();
+}
+
+// "PATH=0.7" of a file that is not there by that name.
+v1::DataFile ParseDataFile(const std::string& text) {
+  v1::DataFile file;
+  std::error_code error;
+  const size_t equals = text.rfind('=');
+  double weight = 0;
+  if (equals != std::string::npos && !std::filesystem::exists(text, error) &&
+      absl::SimpleAtod(text.substr(equals + 1), &weight)) {
+    file.set_weight(weight);
+    file.set_path(Absolute(text.substr(0, equals)));
+  } else {
+    file.set_path(Absolute(text));
+  }
+  return file;
+}
+
+void SetData(const JobRequest& request, v1::DataSource& data) {
+  for (const std::string& text : request.data)
+    *data.add_files() = ParseDataFile(text);
+  if (data.files_size() == 1) {
+    data.set_path(data.files(0).path());
+    data.clear_files();
+  }
+  data.set_shuffle(!request.no_shuffle);
+  data.set_pack_documents(request.pack_documents);
+  if (request.separator >= 0) data.set_separator(request.separator);
 }
 
 }  // namespace
@@ -111,7 +161,9 @@ void AddJobFlags(CLI::App& command, JobRequest& request,
       ->required(required);
   command
       .add_option("--data", request.data,
-                  "tokens: .bin, Megatron .bin with .idx, .npy, or .jsonl")
+                  "tokens: .bin, Megatron .bin with .idx, .npy, or .jsonl; "
+                  "several files are mixed, by PATH=WEIGHT or by their sizes")
+      ->allow_extra_args(false)
       ->required(required);
   command.add_option("--config", request.config, kConfigHelp)
       ->required(required);
@@ -133,6 +185,13 @@ void AddJobFlags(CLI::App& command, JobRequest& request,
       ->required(required);
   command.add_option("--seed", request.seed,
                      "of the data's order and of random weights");
+  command.add_flag(
+      "--pack-documents", request.pack_documents,
+      "positions restart and attention stays within each document");
+  command
+      .add_option("--separator", request.separator,
+                  "id of the token that ends a document, to pack them")
+      ->check(CLI::NonNegativeNumber);
   command.add_flag("--no-shuffle", request.no_shuffle,
                    "sequences in file order");
   command
@@ -176,6 +235,8 @@ void AddJobFlags(CLI::App& command, JobRequest& request,
       .add_option("--target-loss", request.target_loss,
                   "end with the first step whose loss is at most this")
       ->check(CLI::PositiveNumber);
+  command.add_flag("--sequence-parallel", request.sequence_parallel,
+                   kSequenceParallelHelp);
 }
 
 void AddNoDecayFlag(CLI::App& command, JobRequest& request) {
@@ -197,7 +258,9 @@ absl::Status ReadJobFile(const std::string& path, JobRequest& request) {
   JobRequest& r = request;
   for (const absl::Status& status :
        {Take(object, path, "model", r.model),
-        Take(object, path, "data", r.data),
+        TakeData(object, path, r.data),
+        Take(object, path, "pack_documents", r.pack_documents),
+        Take(object, path, "separator", r.separator),
         Take(object, path, "config", r.config),
         Take(object, path, "slots", r.slots),
         Take(object, path, "sequence_length", r.sequence_length),
@@ -216,7 +279,8 @@ absl::Status ReadJobFile(const std::string& path, JobRequest& request) {
         Take(object, path, "eval_data", r.eval_data),
         Take(object, path, "eval_every", r.eval_every),
         Take(object, path, "eval_sequences", r.eval_sequences),
-        Take(object, path, "target_loss", r.target_loss)}) {
+        Take(object, path, "target_loss", r.target_loss),
+        Take(object, path, "sequence_parallel", r.sequence_parallel)}) {
     AUTOTP_RETURN_IF_ERROR(status);
   }
   if (!object.empty()) {
@@ -248,9 +312,7 @@ absl::StatusOr<v1::JobSpec> ToJobSpec(const JobRequest& request) {
   spec.mutable_model()->set_initialization(
       request.init == "random" ? v1::ModelSource::INITIALIZATION_RANDOM
                                : v1::ModelSource::INITIALIZATION_PRETRAINED);
-  if (!request.data.empty())
-    spec.mutable_data()->set_path(Absolute(request.data));
-  spec.mutable_data()->set_shuffle(!request.no_shuffle);
+  SetData(request, *spec.mutable_data());
   AUTOTP_ASSIGN_OR_RETURN(const auto token_type,
                           ParseTokenType(request.token_dtype));
   spec.mutable_data()->set_token_type(token_type);
@@ -266,6 +328,7 @@ absl::StatusOr<v1::JobSpec> ToJobSpec(const JobRequest& request) {
   run.set_export_dtype(export_dtype);
   SetEvaluation(request, spec.data(), run);
   run.set_target_loss(request.target_loss);
+  run.set_sequence_parallel(request.sequence_parallel);
   spec.mutable_checkpoint()->set_every_steps(request.checkpoint_every);
   spec.mutable_checkpoint()->set_keep_latest(request.keep_checkpoints);
   spec.mutable_checkpoint()->set_resume(request.resume);

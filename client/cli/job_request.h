@@ -17,10 +17,15 @@ namespace autotp::cli {
 inline constexpr char kConfigHelp[] =
     "DeepSpeed JSON: a file, the text, or the text in base64";
 
+inline constexpr char kSequenceParallelHelp[] =
+    "cut activations between blocks by tokens over the tensor-parallel ranks";
+
 // Fields bear the names of the flags (and of the keys of a job file).
 struct JobRequest {
   std::string model;
-  std::string data;
+  std::vector<std::string> data;  // PATH, or PATH=WEIGHT where there are more
+  bool pack_documents = false;
+  int64_t separator = -1;  // a token id; below 0: none
   std::string config;
   int slots = 1;
   int64_t sequence_length = 0;
@@ -40,6 +45,7 @@ struct JobRequest {
   int64_t eval_every = 0;
   int64_t eval_sequences = 0;
   double target_loss = 0;
+  bool sequence_parallel = false;
 };
 
 // Adds the flags to `command`; `output_flag` names the output folder's.

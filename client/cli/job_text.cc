@@ -17,6 +17,16 @@ std::string StateWord(const v1::Job& job) {
       EnumWord(v1::JobState_descriptor(), job.status().state()));
 }
 
+std::string DataText(const v1::DataSource& data) {
+  std::string text = data.path();
+  for (const v1::DataFile& file : data.files()) {
+    absl::StrAppend(&text, text.empty() ? "" : ", ", file.path());
+    if (file.weight() != 0) absl::StrAppend(&text, "=", file.weight());
+  }
+  if (data.pack_documents()) absl::StrAppend(&text, ", documents packed");
+  return text;
+}
+
 std::string StepText(const v1::Progress& progress) {
   return absl::StrCat(progress.step(), "/", progress.total_steps());
 }
@@ -86,7 +96,7 @@ std::string JobDescription(const v1::Job& job,
   const v1::JobStatus& status = job.status();
   std::string text = absl::StrCat(JobLine(job), "\n");
   absl::StrAppend(&text, "model:   ", job.spec().model().path(),
-                  "\ndata:    ", job.spec().data().path(),
+                  "\ndata:    ", DataText(job.spec().data()),
                   "\noutput:  ", job.spec().run().output_path(),
                   "\nworld:   ", job.spec().world_size(), " = TP ",
                   status.plan().tensor_parallel_size(), " x DP ",

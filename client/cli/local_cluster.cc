@@ -15,6 +15,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
+#include "client/cli/sibling_program.h"
 #include "proto/support/status_macros.h"
 
 namespace autotp::cli {
@@ -34,19 +35,6 @@ std::string LogEnd(const std::string& path) {
   const std::streamoff size = file.tellg();
   file.seekg(std::max<std::streamoff>(0, size - kShownLogBytes));
   return std::string(std::istreambuf_iterator<char>(file), {});
-}
-
-absl::StatusOr<std::string> SiblingProgram(const std::string& name) {
-  std::error_code error;
-  const fs::path self = fs::read_symlink("/proc/self/exe", error);
-  const fs::path program = self.parent_path() / name;
-  if (error || !fs::exists(program, error)) {
-    return absl::FailedPreconditionError(
-        absl::StrCat(program.string(),
-                     ": not found; autotp, autotp-coordinator, "
-                     "autotp-worker and autotp-trainer belong in one folder"));
-  }
-  return program.string();
 }
 
 // In the child, between fork and exec: only async-signal-safe calls.

@@ -140,6 +140,8 @@ void AddPlanCommand(CLI::App& app, int& exit_code) {
                    "tokens in a sequence; default: the model's longest, at "
                    "most 2048")
       ->check(CLI::PositiveNumber);
+  command->add_flag("--sequence-parallel", flags->request.sequence_parallel,
+                    kSequenceParallelHelp);
   command->add_option("--explain", flags->explain,
                       "all about one parameter: its cut, rule, class and "
                       "collectives");

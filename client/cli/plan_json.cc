@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "client/cli/message_json.h"
+#include "client/cli/plan_words.h"
 
 namespace autotp::cli {
 namespace {
@@ -60,6 +61,7 @@ ordered_json PlanJson(const v1::ValidateJobResponse& response) {
       {"world_size", plan.world_size()},
       {"tensor_parallel_size", plan.tensor_parallel_size()},
       {"data_parallel_size", plan.data_parallel_size()},
+      {"sequence_parallel", IsSequenceParallel(plan)},
       {"zero_stage", config.zero_stage()},
       {"compute_dtype",
        EnumWord(v1::DataType_descriptor(), config.compute_dtype())},

@@ -45,7 +45,9 @@ std::string Summary(const v1::ValidateJobResponse& response) {
       plan.shapes_derived() ? "config.json alone (no weights read)"
                             : "config.json and the weights' headers",
       "\nworld     ", plan.world_size(), " = TP ", plan.tensor_parallel_size(),
-      " x DP ", plan.data_parallel_size(), ", ZeRO ", config.zero_stage(), ", ",
+      " x DP ", plan.data_parallel_size(),
+      IsSequenceParallel(plan) ? ", sequence parallel" : "", ", ZeRO ",
+      config.zero_stage(), ", ",
       EnumWord(v1::DataType_descriptor(), config.compute_dtype()),
       "\nbatch     ", config.train_batch_size(), " = micro-batch ",
       config.micro_batch_size(), " x accumulation ",

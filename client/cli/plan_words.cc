@@ -67,4 +67,14 @@ std::string ReasonText(const v1::ParameterPlan& parameter) {
              : absl::StrCat(parameter.rule(), ": ", parameter.reason());
 }
 
+bool IsSequenceParallel(const v1::Plan& plan) {
+  return std::any_of(plan.collectives().begin(), plan.collectives().end(),
+                     [](const v1::CollectivePlan& use) {
+                       return use.group() == v1::CollectivePlan::GROUP_TENSOR &&
+                              use.kind() ==
+                                  v1::CollectivePlan::KIND_REDUCE_SCATTER &&
+                              use.phase() == "forward";
+                     });
+}
+
 }  // namespace autotp::cli

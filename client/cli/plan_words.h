@@ -29,6 +29,10 @@ std::string PartitionText(const v1::ParameterPlan& parameter);
 // "self_attn.q_proj: column. ..." -- the rule that decided, and why.
 std::string ReasonText(const v1::ParameterPlan& parameter);
 
+// Are activations between blocks cut by tokens? Their sums over the ranks then
+// are reduce-scatters.
+bool IsSequenceParallel(const v1::Plan& plan);
+
 }  // namespace autotp::cli
 
 #endif  // AUTOTP_CLIENT_CLI_PLAN_WORDS_H_

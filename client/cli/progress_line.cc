@@ -79,7 +79,7 @@ void ProgressLine::Show(const v1::StepMetrics& step, absl::Time now) {
   if (step.skipped()) ++facts_.skipped;
   if (step.has_evaluation()) facts_.evaluation = step.evaluation();
   const bool last = step.step() >= total_steps_;
-  if (!last &&
+  if (!last && !step.has_evaluation() &&
       now - last_shown_ < (terminal_ ? kTerminalInterval : kPlainInterval)) {
     return;
   }

@@ -73,7 +73,11 @@ Json SpecJson(const LayerSpec& spec) {
 Json TensorParallelJson(const TensorParallelRequest& request) {
   Json json;
   json["autotp_size"] = request.size;
-  json["vocab_parallel_lm_head"] = request.vocabulary_parallel;
+  json["vocab_parallel_lm_head"] =
+      request.vocabulary_parallel == VocabularyParallel::kUnlessRuled
+          ? Json(nullptr)
+          : Json(request.vocabulary_parallel == VocabularyParallel::kAlways);
+  json["tp"] = {{"tp_grain_size", request.grain}};
   if (request.preset_model) json["preset_model"] = request.preset_model->text;
   if (request.partition_config) {
     const PartitionConfig& config = *request.partition_config;

@@ -10,6 +10,7 @@
 #include "absl/strings/str_join.h"
 #include "coordinator/config/auto_values.h"
 #include "coordinator/config/written_default.h"
+#include "proto/support/nearest.h"
 
 namespace autotp::config {
 namespace {

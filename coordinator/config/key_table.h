@@ -63,11 +63,6 @@ const KeyEntry* FindTypeValue(absl::string_view section,
 
 std::vector<absl::string_view> KeysOf(absl::string_view section);
 
-// The element of `candidates` nearest to `name` by edit distance, if near
-// enough to be a slip; else empty.
-absl::string_view Nearest(absl::string_view name,
-                          const std::vector<absl::string_view>& candidates);
-
 }  // namespace autotp::config
 
 #endif  // AUTOTP_COORDINATOR_CONFIG_KEY_TABLE_H_

@@ -4,8 +4,8 @@
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
-#include "coordinator/config/key_table.h"
 #include "coordinator/config/section_reader.h"
+#include "proto/support/nearest.h"
 
 namespace autotp::config {
 namespace {

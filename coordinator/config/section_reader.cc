@@ -10,7 +10,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
-#include "coordinator/config/key_table.h"
+#include "proto/support/nearest.h"
 
 namespace autotp::config {
 namespace {

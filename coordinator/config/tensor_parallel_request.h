@@ -45,13 +45,24 @@ struct PartitionConfig {
   SourcePlace place;
 };
 
+// `vocab_parallel_lm_head`: whether head, embedding and loss are cut over the
+// vocabulary.
+enum class VocabularyParallel {
+  kUnlessRuled,  // null: a rule for them decides, and they are cut without one
+  kAlways,       // true: the head is, whatever a rule says of it
+  kNever,        // false
+};
+
 struct TensorParallelRequest {
   int64_t size = 1;
   SourcePlace size_place;
   std::optional<PlacedText> preset_model;
   std::optional<PartitionConfig> partition_config;
-  // Embedding and head cut over the vocabulary unless a rule says otherwise.
-  bool vocabulary_parallel = true;
+  VocabularyParallel vocabulary_parallel = VocabularyParallel::kUnlessRuled;
+  SourcePlace vocabulary_place;
+  // Columns and rows are shared out in multiples of so many; the last rank
+  // takes the rest.
+  int64_t grain = 1;
 };
 
 }  // namespace autotp::config

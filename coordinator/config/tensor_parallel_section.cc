@@ -13,20 +13,20 @@ namespace {
 
 constexpr int64_t kLargestSize = 1 << 16;
 
-// `tp` (also written `tensor_parallel`) repeats the size.
-void CheckInnerSize(const JsonDocument& document, const JsonNode* section,
-                    const TensorParallelRequest& request,
-                    Diagnostics* diagnostics) {
+// `tp` (also written `tensor_parallel`) repeats the size, and has the grain.
+void ReadInner(const JsonDocument& document, const JsonNode* section,
+               TensorParallelRequest* request, Diagnostics* diagnostics) {
   if (section == nullptr) return;
   for (absl::string_view key : {"tp", "tensor_parallel"}) {
     const SectionReader inner(document, section->Find(key), diagnostics);
+    request->grain = inner.Integer("tp_grain_size", 1).value_or(request->grain);
     const std::optional<int64_t> size =
         inner.Integer("tp_size", 1, kLargestSize);
-    if (!size.has_value() || *size == 1 || *size == request.size) continue;
+    if (!size.has_value() || *size == 1 || *size == request->size) continue;
     diagnostics->Error(inner.PlaceOf("tp_size"),
                        "TENSOR_PARALLEL_SIZE_CONFLICT",
                        absl::StrCat("tp_size is ", *size,
-                                    ", but autotp_size is ", request.size),
+                                    ", but autotp_size is ", request->size),
                        "take tp_size out");
   }
 }
@@ -68,15 +68,18 @@ TensorParallelRequest ReadTensorParallel(const JsonDocument& document,
   const int64_t size =
       section.Integer("autotp_size", 0, kLargestSize).value_or(0);
   request.size = size == 0 ? 1 : size;
-  CheckInnerSize(document, node, request, diagnostics);
+  ReadInner(document, node, &request, diagnostics);
   if (std::optional<std::string> preset = section.Text("preset_model")) {
     request.preset_model = {*std::move(preset),
                             section.PlaceOf("preset_model")};
   }
   request.partition_config = ReadPartitionConfig(
       document, section.Find("partition_config"), diagnostics);
-  request.vocabulary_parallel =
-      section.Boolean("vocab_parallel_lm_head").value_or(true);
+  request.vocabulary_place = section.PlaceOf("vocab_parallel_lm_head");
+  if (const auto parallel = section.Boolean("vocab_parallel_lm_head")) {
+    request.vocabulary_parallel =
+        *parallel ? VocabularyParallel::kAlways : VocabularyParallel::kNever;
+  }
   return request;
 }
 

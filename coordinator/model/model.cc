@@ -102,7 +102,9 @@ absl::StatusOr<LoadedModel> LoadModel(const ModelRequest& request) {
   LoadedModel loaded;
   AUTOTP_ASSIGN_OR_RETURN(
       FamilyProgram built,
-      family.build(config, {request.micro_batch, request.sequence_length},
+      family.build(config,
+                   {request.micro_batch, request.sequence_length,
+                    request.pack_documents},
                    &loaded.warnings));
   loaded.program = std::move(built.program);
   loaded.model_type = std::string(family.model_type);
@@ -124,6 +126,22 @@ absl::StatusOr<LoadedModel> LoadModel(const ModelRequest& request) {
   }
   AUTOTP_ASSIGN_OR_RETURN(loaded.copied_files, CopiedFiles(folder.string()));
   return loaded;
+}
+
+v1::DataType DtypeOf(absl::string_view config_json) {
+  constexpr std::pair<absl::string_view, v1::DataType> kTypes[] = {
+      {"\"float32\"", v1::DATA_TYPE_FLOAT32},
+      {"\"bfloat16\"", v1::DATA_TYPE_BFLOAT16},
+      {"\"float16\"", v1::DATA_TYPE_FLOAT16}};
+  for (const char* key : {"dtype", "torch_dtype"}) {
+    const std::optional<MemberPlace> place = FindMember(config_json, {key});
+    if (!place.has_value()) continue;
+    const absl::string_view value = config_json.substr(
+        place->value_begin, place->value_end - place->value_begin);
+    for (const auto& [text, type] : kTypes)
+      if (value == text) return type;
+  }
+  return v1::DATA_TYPE_UNSPECIFIED;
 }
 
 std::string WithDtype(absl::string_view config_json, absl::string_view dtype) {

@@ -24,6 +24,7 @@ struct ModelRequest {
   std::string path;  // folder with config.json
   int64_t micro_batch = 1;
   int64_t sequence_length = 0;  // tokens
+  bool pack_documents = false;  // attention stays within each document
   // False: weights will be drawn at random; safetensors files are not looked
   // for and the parameters have no source.
   bool need_weights = true;
@@ -59,6 +60,10 @@ struct LoadedModel {
 // INVALID_ARGUMENT or NOT_FOUND; ToDiagnostic (finding.h) gives file, line and
 // column of what is wrong.
 absl::StatusOr<LoadedModel> LoadModel(const ModelRequest& request);
+
+// What its "dtype" or "torch_dtype" says; unspecified: nothing, or another.
+// REQUIRES: the config_json of a LoadedModel.
+v1::DataType DtypeOf(absl::string_view config_json);
 
 // `config_json` with the values of its "dtype" and "torch_dtype" keys replaced
 // by `dtype` ("float32"); all other bytes stay, keys that are absent too.

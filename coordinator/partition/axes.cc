@@ -34,6 +34,8 @@ class Finder {
       axes_.rules.push_back(RuleOf(program_, node));
       const int index = static_cast<int>(n);
       TieLabels(index, node, axes_.rules.back());
+      if (axes_.rules.back().missing)
+        Block(index, node, Obstacle::Kind::kNoRule);
       if (node.operation == Operation::kReshape) TieReshape(index, node);
       if (node.operation == Operation::kSlice ||
           node.operation == Operation::kConcat)
@@ -79,7 +81,21 @@ class Finder {
     };
     for (size_t i = 0; i < node.inputs.size(); ++i)
       if (node.inputs[i] != kNoValue) tie(node.inputs[i], rule.inputs[i]);
-    if (!node.outputs.empty()) tie(node.outputs[0], rule.output);
+    for (ValueId output : node.outputs)
+      if (program_.values[output].shape.size() == rule.output.size())
+        tie(output, rule.output);
+  }
+
+  void Block(int n, const Node& node, Obstacle::Kind kind) {
+    const auto block = [&](ValueId value) {
+      const size_t rank = program_.values[value].shape.size();
+      for (size_t d = 0; d < rank; ++d)
+        axes_.blocked.push_back(
+            {axes_.DimOf(value, static_cast<int>(d)), {kind, n, 0}});
+    };
+    for (const ValueId input : node.inputs)
+      if (input != kNoValue) block(input);
+    for (const ValueId output : node.outputs) block(output);
   }
 
   void TieReshape(int n, const Node& node) {

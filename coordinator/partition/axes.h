@@ -24,6 +24,7 @@ namespace autotp::partition {
 struct Obstacle {
   enum class Kind {
     kOperation,  // the node needs the whole dimension
+    kNoRule,     // nothing is known of the node's operation
     kReshape,    // a reshape mixes it with others
     kPieces,     // slices or concatenations that do not line up
     kFewHeads,   // fewer heads (`number`) than ranks

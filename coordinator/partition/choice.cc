@@ -25,18 +25,20 @@ constexpr double kLeastCost = 1e-9;
 class Chooser {
  public:
   Chooser(const Program& program, const Axes& axes, const CutGroups& cut_groups,
-          int ranks)
+          int ranks, int64_t grain)
       : program_(program),
         axes_(axes),
         cut_groups_(cut_groups),
         groups_(cut_groups.groups()),
         ranks_(ranks),
+        grain_(grain),
         whole_by_rule_(program.values.size(), false),
         owner_(program.values.size(), -1),
         owner_group_(program.values.size(), -1),
         by_axis_(axes.axis.size()) {
     choice_.groups.resize(groups_.size());
     choice_.parameters.resize(program.parameters.size());
+    choice_.grain = grain;
     requests_.resize(program.parameters.size());
   }
 
@@ -63,12 +65,13 @@ class Chooser {
   const CutGroups& cut_groups_;
   const std::vector<CutGroup>& groups_;
   const int ranks_;
+  const int64_t grain_;
   std::vector<ParameterRequest> requests_;  // [parameter]
   std::vector<bool> whole_by_rule_;         // [value]
   std::vector<int> owner_;        // [value]: the dimension that is cut
   std::vector<int> owner_group_;  // [value]: by which group
   std::vector<Ranks> by_axis_;    // [axis]
-  // By begin, end and units of each block.
+  // By begin, end, units and first share of each block.
   std::map<std::vector<int64_t>, Ranks> by_blocks_;
   Choice choice_;
 };
@@ -191,7 +194,8 @@ Ranks Chooser::SplitByUnits(absl::Span<const Block> blocks) const {
     if (units == 0) continue;
     const int64_t width = (block.end - block.begin) / units;
     int64_t at = block.begin;
-    const std::vector<int64_t> spread = SpreadUnits(units, ranks_);
+    const std::vector<int64_t> spread =
+        UnitsPerRank(groups_[block.group], ranks_, grain_);
     for (int r = 0; r < ranks_; ++r) {
       owned[r].push_back({at, at + spread[r] * width});
       at += spread[r] * width;
@@ -211,6 +215,7 @@ Ranks Chooser::RanksOf(int dim) {
     key.push_back(block.begin);
     key.push_back(block.end);
     key.push_back(groups_[block.group].units);
+    key.push_back(UnitsPerRank(groups_[block.group], ranks_, grain_)[0]);
   }
   Ranks& shared = by_blocks_[std::move(key)];
   if (shared == nullptr) shared = SplitByUnits(blocks);
@@ -251,7 +256,7 @@ ParameterDecision Chooser::DecideRequested(size_t p, int d) {
   RankIntervals even(ranks_);
   int64_t at = 0;
   const std::vector<int64_t> spread =
-      SpreadUnits(program_.parameters[p].shape[d], ranks_);
+      SpreadUnits(program_.parameters[p].shape[d], ranks_, grain_);
   for (int r = 0; r < ranks_; at += spread[r], ++r)
     even[r] = program::Normalize({{at, at + spread[r]}});
   decision.cut = {d, MakeRanks(std::move(even))};
@@ -290,7 +295,8 @@ Choice Chooser::Finish() && {
 absl::StatusOr<Choice> Choose(const Program& program, const Axes& axes,
                               const CutGroups& cut_groups,
                               const PartitionOptions& options) {
-  Chooser chooser(program, axes, cut_groups, options.tensor_parallel_size);
+  Chooser chooser(program, axes, cut_groups, options.tensor_parallel_size,
+                  std::max<int64_t>(options.grain, 1));
   AUTOTP_RETURN_IF_ERROR(chooser.ReadRequests(options.requests));
   chooser.TakeRequested();
   chooser.TakeByBenefit();

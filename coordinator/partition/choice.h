@@ -45,6 +45,7 @@ struct Choice {
   std::vector<GroupDecision> groups;          // as CutGroups::groups()
   std::vector<ParameterDecision> parameters;  // as Program::parameters
   std::vector<DimCut> values;  // [value]: how its groups cut it; dim -1: not
+  int64_t grain = 1;           // as asked for
 };
 
 // INVALID_ARGUMENT: a request names no parameter, no dimension of it, or an

@@ -5,6 +5,7 @@
 #include <set>
 #include <utility>
 
+#include "coordinator/partition/rank_intervals.h"
 #include "coordinator/partition/union_find.h"
 #include "coordinator/program/shape_rules.h"
 
@@ -21,7 +22,20 @@ namespace {
 
 constexpr double kNumbersPerTokenOfLoss = 3;
 
+// Positions are an input too, but no row of a vocabulary.
+bool IsTokenInput(const Program& program, ValueId value) {
+  return std::count(program.inputs.begin(), program.inputs.end(), value) > 0 &&
+         program.values[value].name != "positions";
+}
+
 }  // namespace
+
+std::vector<int64_t> UnitsPerRank(const CutGroup& group, int ranks,
+                                  int64_t grain) {
+  if (group.has_query_heads || group.has_key_heads) grain = 1;
+  const int64_t width = std::max<int64_t>(group.unit_width, 1);
+  return SpreadUnits(group.units, ranks, grain / std::gcd(grain, width));
+}
 
 CutGroups::CutGroups(const Program& program, const Axes& axes)
     : program_(program), axes_(axes) {
@@ -121,8 +135,13 @@ void CutGroups::NumberGroups() {
 void CutGroups::CountUnits() {
   for (const Block& block : blocks_) {
     CutGroup& group = groups_[block.group];
-    group.units = std::gcd(group.units, block.end - block.begin);
+    const int64_t length = block.end - block.begin;
+    group.units = std::gcd(group.units, length);
+    if (group.unit_width == 0 || length < group.unit_width)
+      group.unit_width = length;
   }
+  for (CutGroup& group : groups_)
+    group.unit_width /= std::max<int64_t>(group.units, 1);
   for (size_t dim = 0; dim < axes_.axis.size(); ++dim) {
     for (const Block& block : BlocksOf(static_cast<int>(dim))) {
       std::vector<int>& dims = groups_[block.group].dims;
@@ -151,9 +170,7 @@ void CutGroups::NoteMembers() {
       if (input != kNoValue) ++uses[input];
     if (node.operation != Operation::kEmbedding) continue;
     ++look_ups[node.inputs[0]];
-    by_input[node.inputs[0]] +=
-        std::count(program_.inputs.begin(), program_.inputs.end(),
-                   node.inputs[1]) > 0;
+    by_input[node.inputs[0]] += IsTokenInput(program_, node.inputs[1]);
   }
   for (size_t p = 0; p < program_.parameters.size(); ++p) {
     const ValueId value = program_.parameters[p].value;
@@ -253,8 +270,7 @@ void CutGroups::NoteRoles() {
     } else if (node.operation == Operation::kCrossEntropy) {
       mark(node.inputs[0], 2, &CutGroup::has_vocabulary);
     } else if (node.operation == Operation::kEmbedding &&
-               std::count(program_.inputs.begin(), program_.inputs.end(),
-                          node.inputs[1]) > 0) {
+               IsTokenInput(program_, node.inputs[1])) {
       mark(node.inputs[0], 0, &CutGroup::has_vocabulary);
     }
   }

@@ -43,7 +43,13 @@ struct CutGroup {
   bool has_activation = false;
   bool has_vocabulary = false;
   int64_t query_heads = 0;
+  int64_t unit_width = 0;  // the least number of elements that is one unit
 };
+
+// Units of each rank. What is no head is shared out in multiples of `grain`
+// elements.
+std::vector<int64_t> UnitsPerRank(const CutGroup& group, int ranks,
+                                  int64_t grain);
 
 class CutGroups {
  public:

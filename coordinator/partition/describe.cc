@@ -1,66 +1,22 @@
 #include "coordinator/partition/describe.h"
 
 #include <algorithm>
-#include <cctype>
 #include <map>
 #include <tuple>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_join.h"
-#include "absl/strings/str_split.h"
-#include "coordinator/program/shape_rules.h"
+#include "coordinator/partition/collective_uses.h"
+#include "coordinator/partition/group_words.h"
 
 namespace autotp::partition {
 
-using program::ElementCount;
-using program::Operation;
 using program::Program;
 
 namespace {
 
 using Verdict = GroupDecision::Verdict;
 using Cause = ParameterDecision::Cause;
-
-constexpr int64_t kNumbersPerTokenOfLoss = 3;
-// The maxima first; then sums and targets.
-constexpr int64_t kExchangesOfLoss = 2;
-
-// "layers.3.mlp" and "layers.4.mlp" are one name for people: "layers.*.mlp".
-std::string WithoutLayer(const std::string& name) {
-  std::vector<std::string> parts = absl::StrSplit(name, '.');
-  for (std::string& part : parts) {
-    if (!part.empty() && std::all_of(part.begin(), part.end(), [](char c) {
-          return std::isdigit(static_cast<unsigned char>(c)) != 0;
-        }))
-      part = "*";
-  }
-  return absl::StrJoin(parts, ".");
-}
-
-const Obstacle* FewHeads(const CutGroup& group) {
-  for (const Obstacle& obstacle : group.obstacles)
-    if (obstacle.kind == Obstacle::Kind::kFewHeads) return &obstacle;
-  return nullptr;
-}
-
-std::string Plural(int64_t count, const std::string& unit) {
-  return absl::StrCat(count, " ", unit, count == 1 ? "" : "s");
-}
-
-// "2 + 2 + 1", or "40 x 2 + 24 x 1" where that many ranks share.
-std::string Shares(const std::vector<int64_t>& shares) {
-  constexpr size_t kMostWritten = 8;
-  if (shares.size() <= kMostWritten) return absl::StrJoin(shares, " + ");
-  std::vector<std::string> runs;
-  for (size_t begin = 0; begin < shares.size();) {
-    size_t end = begin;
-    while (end < shares.size() && shares[end] == shares[begin]) ++end;
-    runs.push_back(absl::StrCat(end - begin, " x ", shares[begin]));
-    begin = end;
-  }
-  return absl::StrJoin(runs, " + ");
-}
 
 std::string Split(const CutClass& cut) {
   return absl::StrCat(cut.name, ": ", Plural(cut.units, cut.unit), " = ",
@@ -79,6 +35,7 @@ class Describer {
         choice_(choice),
         spmd_(spmd),
         result_(*result),
+        words_(program, groups_, choice, spmd.ranks),
         class_of_(groups_.size(), -1) {}
 
   void Run() {
@@ -93,8 +50,7 @@ class Describer {
     }
     for (const SpmdParameter& parameter : spmd_.parameters)
       AddParameter(parameter);
-    NoteNeighbours();
-    for (const SpmdNode& node : spmd_.nodes) AddCollective(node);
+    result_.collectives = CollectiveUses(spmd_);
   }
 
  private:
@@ -108,77 +64,20 @@ class Describer {
     return false;
   }
 
-  std::string NameOf(int g) const {
-    const CutGroup& group = groups_[g];
-    if (group.has_vocabulary) return "vocabulary";
-    if (group.has_query_heads) return "attention";
-    if (group.has_key_heads) return "keys and values";
-    if (group.has_activation) return "mlp";
-    if (group.members.empty()) return "activations";
-    return WithoutLayer(program_.parameters[group.members[0].parameter].name);
-  }
-
-  std::string UnitOf(int g) const {
-    const CutGroup& group = groups_[g];
-    if (group.has_vocabulary) return "row";
-    if (group.has_key_heads && group.units != group.query_heads)
-      return "KV group";
-    if (group.has_query_heads) return "head";
-    return "column";
-  }
-
-  std::string ReasonOf(int g) const {
-    const CutGroup& group = groups_[g];
-    const GroupDecision& decision = choice_.groups[g];
-    switch (decision.verdict) {
-      case Verdict::kCut:
-        return decision.by_rule ? "cut by rule" : "cut";
-      case Verdict::kObstacle:
-        return ObstacleText(group);
-      case Verdict::kTooFewUnits:
-        return absl::StrCat("only ", Plural(group.units, UnitOf(g)), " for ",
-                            spmd_.ranks, " ranks");
-      case Verdict::kClash:
-        return absl::StrCat("a value would be cut in two dimensions, and ",
-                            NameOf(decision.other), " is worth more");
-      case Verdict::kWholeByRule:
-        return "whole by rule";
-      case Verdict::kNoBenefit:
-        break;
-    }
-    return "cutting it would spread no weights";
-  }
-
-  std::string ObstacleText(const CutGroup& group) const {
-    if (const Obstacle* few = FewHeads(group))
-      return absl::StrCat(
-          Plural(few->number, group.has_query_heads ? "head" : "KV group"),
-          " for ", spmd_.ranks, " ranks: whole on every rank");
-    const Obstacle& obstacle = group.obstacles[0];
-    switch (obstacle.kind) {
-      case Obstacle::Kind::kOperation:
-        return absl::StrCat(
-            OperationName(program_.nodes[obstacle.node].operation),
-            " needs it whole");
-      case Obstacle::Kind::kReshape:
-        return "a reshape mixes it with other dimensions";
-      default:
-        return "slices or concatenations of it do not line up";
-    }
-  }
-
   void AddClass(int g) {
     CutClass entry;
-    entry.name = NameOf(g);
-    entry.unit = UnitOf(g);
+    entry.name = words_.NameOf(g);
+    entry.unit = words_.UnitOf(g);
     entry.units = groups_[g].units;
     if (const Obstacle* few = FewHeads(groups_[g])) {
       entry.units = few->number;
       entry.unit = groups_[g].has_query_heads ? "head" : "KV group";
     }
     if (choice_.groups[g].verdict == Verdict::kCut)
-      entry.units_per_rank = SpreadUnits(entry.units, spmd_.ranks);
-    entry.reason = ReasonOf(g);
+      entry.units_per_rank =
+          UnitsPerRank(groups_[g], spmd_.ranks, choice_.grain);
+    entry.reason = words_.ReasonOf(g);
+    entry.missing_rule = words_.MissingRuleOf(g);
     const auto [at, is_new] =
         index_.emplace(std::tuple(entry.name, entry.unit, entry.units,
                                   entry.units_per_rank, entry.reason),
@@ -230,7 +129,7 @@ class Describer {
     if (best < 0) return "a scalar";
     if (choice_.groups[best].verdict == Verdict::kCut)
       return "used only beside what is cut";
-    return ReasonOf(best);
+    return words_.ReasonOf(best);
   }
 
   std::string ReasonOfParameter(int p, const ParameterDecision& decision,
@@ -282,96 +181,6 @@ class Describer {
     result_.parameters.emplace(program_.parameters[p].name, std::move(cut));
   }
 
-  void NoteNeighbours() {
-    producers_.assign(spmd_.values.size(), nullptr);
-    users_.assign(spmd_.values.size(), {});
-    parameter_of_.assign(spmd_.values.size(), -1);
-    for (const SpmdParameter& parameter : spmd_.parameters)
-      parameter_of_[parameter.value] = parameter.source;
-    for (const SpmdNode& node : spmd_.nodes) {
-      for (int v : node.outputs) producers_[v] = &node;
-      for (int v : node.inputs)
-        if (v >= 0) users_[v].push_back(&node);
-    }
-  }
-
-  std::vector<int> ParametersOf(const SpmdNode& node) const {
-    std::vector<int> found;
-    for (int v : node.inputs)
-      if (v >= 0 && parameter_of_[v] >= 0) found.push_back(parameter_of_[v]);
-    return found;
-  }
-
-  // The weights that made `value`: those of the nearest node that has any.
-  std::vector<int> WeightsBehind(int value) const {
-    if (parameter_of_[value] >= 0) return {parameter_of_[value]};
-    while (producers_[value] != nullptr) {
-      const SpmdNode& node = *producers_[value];
-      std::vector<int> found = ParametersOf(node);
-      if (!found.empty()) return found;
-      if (node.inputs.empty() || node.inputs[0] < 0) return {};
-      value = node.inputs[0];
-    }
-    return {};
-  }
-
-  std::vector<int> WeightsThatRead(int value) const {
-    std::vector<int> found;
-    for (const SpmdNode* user : users_[value]) {
-      const std::vector<int> own = ParametersOf(*user);
-      found.insert(found.end(), own.begin(), own.end());
-    }
-    return found;
-  }
-
-  // Ranks travel at the length of the longest.
-  int64_t GatheredElements(const SpmdValue& value) const {
-    int64_t longest = 0;
-    for (int rank = 0; rank < spmd_.ranks; ++rank)
-      longest = std::max(longest, value.LocalLength(rank));
-    std::vector<int64_t> shape = value.shape;
-    shape[value.dim] = longest * spmd_.ranks;
-    return ElementCount(shape);
-  }
-
-  void AddCollective(const SpmdNode& node) {
-    CollectiveUse use;
-    use.operation = node.operation;
-    use.scope = node.scope;
-    use.reason = node.reason;
-    switch (node.operation) {
-      case Operation::kCopy:
-        use.elements = ElementCount(spmd_.values[node.inputs[0]].shape);
-        use.parameters = WeightsThatRead(node.outputs[0]);
-        break;
-      case Operation::kAllReduce:
-        use.elements = ElementCount(spmd_.values[node.inputs[0]].shape);
-        use.parameters = WeightsBehind(node.inputs[0]);
-        break;
-      case Operation::kAllGather:
-        use.elements = GatheredElements(spmd_.values[node.inputs[0]]);
-        use.parameters = WeightsBehind(node.inputs[0]);
-        break;
-      case Operation::kCrossEntropy:
-        if (node.range.empty()) return;
-        use.elements = kNumbersPerTokenOfLoss *
-                       ElementCount(spmd_.values[node.inputs[1]].shape);
-        use.calls = kExchangesOfLoss;
-        use.parameters = WeightsBehind(node.inputs[0]);
-        break;
-      case Operation::kRmsNorm: {
-        if (!node.attributes.contains("size")) return;
-        const std::vector<int64_t>& x = spmd_.values[node.inputs[0]].shape;
-        constexpr int64_t kBothWays = 2;
-        use.elements = kBothWays * ElementCount(x) / x.back();
-        break;
-      }
-      default:
-        return;
-    }
-    result_.collectives.push_back(std::move(use));
-  }
-
   const Program& program_;
   const Axes& axes_;
   const CutGroups& cut_groups_;
@@ -379,15 +188,13 @@ class Describer {
   const Choice& choice_;
   const SpmdProgram& spmd_;
   Partitioned& result_;
+  const GroupWords words_;
   struct Total {
     double elements = 0;
     double cost = 0;
   };
-  std::vector<Total> totals_;                        // [class]
-  std::vector<const SpmdNode*> producers_;           // [spmd value]
-  std::vector<std::vector<const SpmdNode*>> users_;  // [spmd value]
-  std::vector<int> parameter_of_;                    // [spmd value]; -1: none
-  std::vector<int> class_of_;                        // [group]; -1: not told
+  std::vector<Total> totals_;  // [class]
+  std::vector<int> class_of_;  // [group]; -1: not told
   std::map<std::tuple<std::string, std::string, int64_t, std::vector<int64_t>,
                       std::string>,
            int>

@@ -38,6 +38,7 @@ class Modes {
 
   void Run() {
     FindLocalNodes();
+    SumInGathers();
     for (SpmdParameter& parameter : spmd_.parameters) {
       parameter.partial_gradient =
           spmd_.values[parameter.value].spread == Spread::kWhole &&
@@ -56,6 +57,11 @@ class Modes {
                        [this](int node) { return IsLocalUse(node); });
   }
 
+  bool IsGathered(int v) const {
+    return producer_[v] >= 0 &&
+           spmd_.nodes[producer_[v]].operation == Operation::kAllGather;
+  }
+
   // A copy of it exists in any case.
   bool EntersCutComputation(int v) const {
     return std::any_of(users_[v].begin(), users_[v].end(),
@@ -67,8 +73,9 @@ class Modes {
       if (spmd_.values[v].needs_gradient && !AllUsesLocal(v)) return false;
     for (int v : spmd_.nodes[n].inputs) {
       if (v < 0 || !spmd_.values[v].needs_gradient) continue;
-      if (is_parameter_[v] ? AllUsesLocal(v) : EntersCutComputation(v))
-        continue;
+      const bool sums_itself = is_parameter_[v] || IsGathered(v);
+      if (sums_itself && AllUsesLocal(v)) continue;
+      if (!is_parameter_[v] && EntersCutComputation(v)) continue;
       if (producer_[v] >= 0 && local_[producer_[v]]) continue;
       return false;
     }
@@ -91,9 +98,20 @@ class Modes {
     }
   }
 
+  // A gather in the forward may be a reduce-scatter in the backward.
+  void SumInGathers() {
+    for (SpmdNode& node : spmd_.nodes) {
+      if (node.operation == Operation::kAllGather &&
+          spmd_.values[node.outputs[0]].needs_gradient &&
+          AllUsesLocal(node.outputs[0]))
+        node.attributes["summed"] = true;
+    }
+  }
+
   bool NeedsCopy(int v) const {
     const SpmdValue& value = spmd_.values[v];
     if (value.spread != Spread::kWhole || !value.needs_gradient) return false;
+    if (IsGathered(v) && AllUsesLocal(v)) return false;
     if (producer_[v] >= 0 && local_[producer_[v]]) return false;
     if (is_parameter_[v] && AllUsesLocal(v)) return false;
     return std::any_of(users_[v].begin(), users_[v].end(),

@@ -8,7 +8,8 @@
 // share, whose sum over the ranks is the gradient. The uses of a whole value
 // must agree: all local, or all whole; where they don't, the local ones use a
 // copy (identity forward, sum of the gradients backward), one per value,
-// placed where the value is made. Operations between whole values may run in
+// placed where the value is made; a gather whose uses are all local sums and
+// cuts the gradient itself. Operations between whole values may run in
 // either mode, since a backward is linear in the gradient that enters it: one
 // runs local where that saves a copy of its result and costs none of its
 // inputs. So replicated keys and values and norms on local heads have local

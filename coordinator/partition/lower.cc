@@ -93,6 +93,11 @@ class Lowering {
         (*attributes)["intervals"] = program::EncodeRanks(*in.ranks);
         return;
       }
+      case Operation::kReduceScatter:
+        (*attributes)["size"] = out.shape[out.dim];
+        (*attributes)["intervals"] = program::EncodeRanks(*out.ranks);
+        (*attributes)["rank"] = static_cast<int64_t>(rank_);
+        return;
       default:
         break;
     }

@@ -12,6 +12,7 @@
 #include "coordinator/partition/gradient_modes.h"
 #include "coordinator/partition/lower.h"
 #include "coordinator/partition/propagate.h"
+#include "coordinator/partition/sequence_parallel.h"
 #include "proto/support/status_macros.h"
 
 namespace autotp::partition {
@@ -46,6 +47,7 @@ absl::StatusOr<Partitioned> Partition(const Program& program,
                           Choose(program, axes, cut_groups, options));
   if (ranks == 1) return ForOneRank(program);
   SpmdProgram spmd = Propagate(program, axes, choice, ranks);
+  if (options.sequence_parallel) CutTokens(program, axes, &spmd);
   PlaceCopies(&spmd);
   Partitioned result;
   Describe(program, axes, cut_groups, choice, spmd, &result);

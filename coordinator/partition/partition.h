@@ -32,8 +32,13 @@ struct ParameterRequest {
 
 struct PartitionOptions {
   int tensor_parallel_size = 1;
+  // Columns and rows, but not heads, are shared out in multiples of so many
+  // elements of a weight; the last rank takes the rest.
+  int64_t grain = 1;
   // By parameter name; a parameter that is absent is kAuto.
   std::map<std::string, ParameterRequest> requests;
+  // Activations between blocks are cut by tokens: sequence_parallel.h.
+  bool sequence_parallel = false;
   // Local programs of the first ranks only: enough to count what a rank needs.
   // 0: of all.
   int lowered_ranks = 0;
@@ -46,6 +51,7 @@ struct CutClass {
   int64_t units = 0;
   std::vector<int64_t> units_per_rank;  // empty: not cut
   std::string reason;
+  std::string missing_rule;  // the operation whose rule is missing; else empty
   // Parameter name and the dimension along which it belongs to the class.
   std::vector<std::pair<std::string, int>> members;
 };
@@ -61,16 +67,18 @@ struct ParameterCut {
 
 // One collective of the local programs (all ranks run the same ones).
 struct CollectiveUse {
-  program::Operation operation;  // kCopy (in backward), kAllReduce,
-                                 // kAllGather, kCrossEntropy
+  program::Operation operation;  // kCopy, kAllReduce, kAllGather,
+                                 // kReduceScatter, kCrossEntropy, kRmsNorm
+                                 // (of a cut width)
+  bool backward = false;         // in which it runs; else in the forward
   int64_t elements = 0;          // of its payload, padding included
   int64_t calls = 1;             // of the communicator
   // Whose result is exchanged; of a copy, those that read it. Indices into
   // Program::parameters.
   std::vector<int> parameters;
   std::string scope;
-  std::string reason;  // of a gather: the operation that needed it, and the
-                       // change of the rules that avoids it
+  std::string reason;  // of a gather that the rules force: the operation that
+                       // needed it, and the change of them that avoids it
 };
 
 struct Partitioned {

@@ -30,7 +30,7 @@ constexpr TableRow kTable[] = {
     {Operation::kRmsNorm, "...c,c", "...c", "c"},
     {Operation::kLayerNorm, "...c,c,c", "...c", "c"},
     {Operation::kRotary, "bhtd,td,td", "bhtd", "d"},
-    {Operation::kAttention, "bhtd,bhsd,bhse,hs", "bhte", "tsde"},
+    {Operation::kAttention, "bhtd,bhsd,bhse,hs,bt", "bhte", "tsde"},
     {Operation::kActivation, "...", "..."},
     {Operation::kGatedActivation, "...,...", "..."},
     {Operation::kAdd, "...,...", "..."},
@@ -169,6 +169,16 @@ PlacementRule AllBut(const Program& program, const Node& node, int64_t dim) {
   return rule;
 }
 
+PlacementRule WithoutLabels(const Program& program, const Node& node) {
+  PlacementRule rule;
+  for (program::ValueId input : node.inputs)
+    rule.inputs.emplace_back(
+        input == kNoValue ? 0 : program.values[input].shape.size());
+  if (!node.outputs.empty())
+    rule.output.resize(program.values[node.outputs[0]].shape.size());
+  return rule;
+}
+
 }  // namespace
 
 PlacementRule RuleOf(const Program& program, const Node& node) {
@@ -191,6 +201,19 @@ PlacementRule RuleOf(const Program& program, const Node& node) {
     case Operation::kSlice:
     case Operation::kConcat:
       return AllBut(program, node, IntegerOf(node, "dim"));
+    case Operation::kStack: {
+      // Its first dimension is new: made whole, and cut by whoever reads it.
+      rule.output =
+          NumberedLabels(program.values[node.outputs[0]].shape.size());
+      rule.output[0].label = kNoLabel;
+      rule.inputs.assign(node.inputs.size(),
+                         {rule.output.begin() + 1, rule.output.end()});
+      return rule;
+    }
+    case Operation::kReshape:  // reshape_cut.h
+    case Operation::kRotaryTable:
+    case Operation::kAlibiTable:
+      return WithoutLabels(program, node);
     case Operation::kExpand: {
       // A rank repeats the one position as often as it owns.
       rule = AllBut(program, node, IntegerOf(node, "dim"));
@@ -202,11 +225,8 @@ PlacementRule RuleOf(const Program& program, const Node& node) {
     case Operation::kRouterLoss:
       return OfRouterLoss(program, node);
     default:
-      for (program::ValueId input : node.inputs)
-        rule.inputs.emplace_back(
-            input == kNoValue ? 0 : program.values[input].shape.size());
-      if (!node.outputs.empty())
-        rule.output.resize(program.values[node.outputs[0]].shape.size());
+      rule = WithoutLabels(program, node);
+      rule.missing = true;
       return rule;
   }
 }

@@ -28,17 +28,19 @@ struct DimLabel {
 
 struct PlacementRule {
   std::vector<std::vector<DimLabel>> inputs;  // [input][dim]
-  std::vector<DimLabel> output;               // of the first output
+  std::vector<DimLabel> output;               // of every output of that rank
   uint64_t blocked = 0;  // labels, as bits, that must be whole
   uint64_t summed = 0;   // labels that are summed away: cut gives a partial sum
   int after_sum = -1;    // the input that is added once, after the sum
+  bool missing = false;  // the operation is not in the table
 
   bool Blocked(int label) const { return blocked >> label & 1; }
   bool Summed(int label) const { return summed >> label & 1; }
 };
 
 // REQUIRES: `node` is a well-formed node of `program`. An operation that is
-// not in the table has no labels: its inputs are gathered.
+// not in the table has no labels: its inputs are gathered, and by themselves
+// the heuristics cut nothing before or behind it.
 PlacementRule RuleOf(const program::Program& program,
                      const program::Node& node);
 

@@ -1,20 +1,18 @@
 #include "coordinator/partition/propagate.h"
 
 #include <algorithm>
-#include <limits>
 #include <map>
 #include <optional>
 #include <tuple>
 #include <utility>
 #include <vector>
 
+#include "coordinator/partition/label_choice.h"
 #include "coordinator/partition/spread_values.h"
-#include "coordinator/program/shape_rules.h"
 #include "proto/support/check.h"
 
 namespace autotp::partition {
 
-using program::ElementCount;
 using program::kNoValue;
 using program::Node;
 using program::Operation;
@@ -22,17 +20,6 @@ using program::Program;
 using program::ValueId;
 
 namespace {
-
-// A weight is cut for its memory: gathering one is the last resort.
-constexpr double kWeightGatherFactor = 1000;
-// An all-reduce moves each number twice.
-constexpr double kSumFactor = 2;
-
-// A label to run an operation along, with the intervals in its positions.
-struct LabelCut {
-  int label = kNoLabel;
-  Ranks ranks;
-};
 
 std::vector<DimCut> ParameterCuts(const Choice& choice) {
   std::vector<DimCut> cuts;
@@ -69,12 +56,6 @@ class Propagator {
   void PlaceAlong(const Node& node, const PlacementRule& rule,
                   const LabelCut& cut);
 
-  std::optional<LabelCut> ChooseLabel(const Node& node,
-                                      const PlacementRule& rule) const;
-  std::optional<LabelCut> PlannedLabel(const Node& node,
-                                       const PlacementRule& rule) const;
-  double CostOf(const Node& node, const PlacementRule& rule,
-                const LabelCut& candidate) const;
   int InputAlong(const Node& node, const std::vector<DimLabel>& labels,
                  ValueId input, const LabelCut& cut);
 
@@ -83,12 +64,10 @@ class Propagator {
         node.inputs.begin(), node.inputs.end(),
         [this](ValueId v) { return v != kNoValue && values_.IsPending(v); });
   }
-  double Elements(ValueId v) const {
-    return static_cast<double>(ElementCount(program_.values[v].shape));
-  }
-  static SpmdNode Copy(const Node& node) {
+  SpmdNode Copy(const Node& node) const {
     SpmdNode copy;
     copy.operation = node.operation;
+    copy.source = static_cast<int>(&node - program_.nodes.data());
     copy.attributes = node.attributes;
     copy.scope = node.scope;
     return copy;
@@ -150,8 +129,9 @@ void Propagator::Place(const Node& node, const PlacementRule& rule) {
     default:
       break;
   }
-  std::optional<LabelCut> cut = ChooseLabel(node, rule);
-  if (!cut.has_value()) cut = PlannedLabel(node, rule);
+  std::optional<LabelCut> cut = CheapestLabel(program_, values_, node, rule);
+  if (!cut.has_value())
+    cut = PlannedLabel(values_, node, rule, choice_.values[node.outputs[0]]);
   if (cut.has_value())
     PlaceAlong(node, rule, *cut);
   else
@@ -313,60 +293,6 @@ void Propagator::PlaceWhole(const Node& node) {
                                             : values_.Whole(input, node));
   }
   values_.EmitAll(std::move(same), node.outputs);
-}
-
-double Propagator::CostOf(const Node& node, const PlacementRule& rule,
-                          const LabelCut& candidate) const {
-  const bool summed = rule.Summed(candidate.label);
-  double cost = summed ? kSumFactor * Elements(node.outputs[0]) : 0;
-  for (size_t i = 0; i < node.inputs.size(); ++i) {
-    const ValueId input = node.inputs[i];
-    if (input == kNoValue || !values_.IsCut(input)) continue;
-    const DimCut own = values_.CutOf(input);
-    const DimLabel& label = rule.inputs[i][own.dim];
-    const bool fits =
-        label.label == candidate.label &&
-        !(summed && static_cast<int>(i) == rule.after_sum) &&
-        SameRanks(Widen(own.ranks, label.repeat), candidate.ranks);
-    if (!fits) {
-      cost += Elements(input) *
-              (values_.IsParameter(input) ? kWeightGatherFactor : 1);
-    }
-  }
-  return cost;
-}
-
-// The cheapest of the labels along which an input is cut.
-std::optional<LabelCut> Propagator::ChooseLabel(
-    const Node& node, const PlacementRule& rule) const {
-  std::optional<LabelCut> best;
-  double best_cost = std::numeric_limits<double>::infinity();
-  for (size_t i = 0; i < node.inputs.size(); ++i) {
-    const ValueId input = node.inputs[i];
-    if (input == kNoValue || !values_.IsCut(input)) continue;
-    const DimCut own = values_.CutOf(input);
-    const DimLabel& label = rule.inputs[i][own.dim];
-    if (label.label == kNoLabel || rule.Blocked(label.label)) continue;
-    const LabelCut candidate{label.label, Widen(own.ranks, label.repeat)};
-    const double cost = CostOf(node, rule, candidate);
-    if (cost < best_cost) {
-      best = candidate;
-      best_cost = cost;
-    }
-  }
-  return best;
-}
-
-// With nothing cut yet: along the label that the result is meant to be cut.
-std::optional<LabelCut> Propagator::PlannedLabel(
-    const Node& node, const PlacementRule& rule) const {
-  const DimCut& planned = choice_.values[node.outputs[0]];
-  if (planned.dim < 0 || node.inputs.empty()) return std::nullopt;
-  const DimLabel& label = rule.output[planned.dim];
-  if (label.label == kNoLabel || rule.Blocked(label.label)) return std::nullopt;
-  for (ValueId input : node.inputs)
-    if (input != kNoValue && values_.IsCut(input)) return std::nullopt;
-  return LabelCut{label.label, planned.ranks};
 }
 
 int Propagator::InputAlong(const Node& node,

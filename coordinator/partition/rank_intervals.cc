@@ -12,9 +12,12 @@ Ranks MakeRanks(RankIntervals intervals) {
   return std::make_shared<const RankIntervals>(std::move(intervals));
 }
 
-std::vector<int64_t> SpreadUnits(int64_t units, int ranks) {
-  std::vector<int64_t> spread(ranks, units / ranks);
-  for (int64_t r = 0; r < units % ranks; ++r) ++spread[r];
+std::vector<int64_t> SpreadUnits(int64_t units, int ranks, int64_t grain) {
+  if (units < grain) grain = 1;
+  const int64_t grains = units / grain;
+  std::vector<int64_t> spread(ranks, grains / ranks * grain);
+  for (int64_t r = 0; r < grains % ranks; ++r) spread[r] += grain;
+  spread.back() += units % grain;
   return spread;
 }
 

@@ -16,8 +16,10 @@ using Ranks = std::shared_ptr<const RankIntervals>;
 
 Ranks MakeRanks(RankIntervals intervals);
 
-// Spread as evenly as can be; the first ranks take the rest.
-std::vector<int64_t> SpreadUnits(int64_t units, int ranks);
+// Spread as evenly as can be in multiples of `grain`, the first ranks taking
+// one more; the last rank takes what makes no whole grain. Fewer units than a
+// grain are spread one by one.
+std::vector<int64_t> SpreadUnits(int64_t units, int ranks, int64_t grain = 1);
 
 // The positions in [begin, end), counted from `begin`.
 program::Intervals Window(const program::Intervals& intervals, int64_t begin,

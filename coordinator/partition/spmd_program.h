@@ -26,6 +26,7 @@ enum class Spread { kWhole, kCut, kPartial };
 
 struct SpmdValue {
   std::string name;
+  program::ValueId source = program::kNoValue;  // of which it is a form
   program::ValueKind kind = program::ValueKind::kFloat;
   std::vector<int64_t> shape;  // of the whole value
   Spread spread = Spread::kWhole;
@@ -43,6 +44,7 @@ struct SpmdValue {
 
 struct SpmdNode {
   program::Operation operation{};
+  int source = -1;          // the program's node that it stands for; -1: none
   std::vector<int> inputs;  // program::kNoValue where absent
   std::vector<int> outputs;
   // Without those that lower.h fills in by rank: a reshape's shape, a take's

@@ -69,6 +69,7 @@ DimCut SpreadValues::CutOf(ValueId v) const {
 SpmdValue SpreadValues::Like(ValueId v, absl::string_view suffix) const {
   SpmdValue value;
   value.name = absl::StrCat(program_.values[v].name, suffix);
+  value.source = v;
   value.kind = program_.values[v].kind;
   value.shape = program_.values[v].shape;
   return value;

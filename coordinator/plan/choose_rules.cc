@@ -5,8 +5,8 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
-#include "coordinator/config/key_table.h"
 #include "coordinator/plan/presets.h"
+#include "proto/support/nearest.h"
 
 namespace autotp::plan {
 namespace {
@@ -82,7 +82,7 @@ std::vector<Rule> RequestedPreset(const config::TensorParallelRequest& request,
   const config::PlacedText& preset = *request.preset_model;
   std::optional<std::vector<Rule>> rules = PresetRules(preset.text);
   if (!rules.has_value()) {
-    const absl::string_view near = config::Nearest(preset.text, PresetNames());
+    const absl::string_view near = Nearest(preset.text, PresetNames());
     diagnostics->Error(
         preset.place, "UNKNOWN_PRESET",
         absl::StrCat("unknown preset_model \"", preset.text, "\"; there are ",
@@ -135,6 +135,8 @@ RuleSet ChooseRules(const config::TensorParallelRequest& request,
                     const ModelFacts& model, config::Diagnostics* diagnostics) {
   RuleSet set;
   set.vocabulary_parallel = request.vocabulary_parallel;
+  set.vocabulary_place = request.vocabulary_place;
+  set.ranks = request.size;
   std::vector<Rule> preset = RequestedPreset(request, diagnostics);
   const PlanSource tp_plan = FindTpPlan(model);
   std::vector<std::string> unused;

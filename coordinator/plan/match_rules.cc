@@ -28,6 +28,7 @@ class Matcher {
         counts_(rules.rules.size()) {}
 
   std::map<std::string, Placement> Run() {
+    CheckVocabulary();
     std::vector<Placement> placements(program_.parameters.size());
     counts_.example = ExampleName();
     for (size_t i = 0; i < placements.size(); ++i) {
@@ -36,10 +37,15 @@ class Matcher {
     for (size_t i = 0; i < placements.size(); ++i) {
       const int weight = roles_[i].weight_of_bias;
       if (weight < 0) continue;
+      if (rules_.source == v1::RULE_SOURCE_HEURISTICS) {
+        placements[i].reason = "heuristics";
+        continue;
+      }
       placements[i] = Bias(placements[weight], program_.parameters[weight].name,
                            roles_[weight].is_transposed ? 1 : 0);
     }
-    ReportMatches(rules_, counts_, model_type_, diagnostics_);
+    if (rules_.source != v1::RULE_SOURCE_HEURISTICS)
+      ReportMatches(rules_, counts_, model_type_, diagnostics_);
     std::map<std::string, Placement> by_name;
     for (size_t i = 0; i < placements.size(); ++i) {
       by_name[program_.parameters[i].name] = std::move(placements[i]);
@@ -48,8 +54,49 @@ class Matcher {
   }
 
  private:
+  using Vocabulary = config::VocabularyParallel;
+
+  // A head that is to be cut over the vocabulary needs a row for each rank.
+  void CheckVocabulary() {
+    if (rules_.vocabulary_parallel != Vocabulary::kAlways) return;
+    for (size_t i = 0; i < roles_.size(); ++i) {
+      const program::Parameter& parameter = program_.parameters[i];
+      if (!roles_[i].is_head) continue;
+      const int64_t rows = parameter.shape[roles_[i].is_transposed ? 1 : 0];
+      if (rows >= rules_.ranks) continue;
+      diagnostics_->Error(
+          rules_.vocabulary_place, "VOCABULARY_TOO_SMALL",
+          absl::StrCat("vocab_parallel_lm_head is true, but the vocabulary of ",
+                       parameter.name, " has ", rows, " rows for ",
+                       rules_.ranks, " ranks"),
+          absl::StrCat("set it to false, or autotp_size to at most ", rows));
+    }
+  }
+
+  // Whether vocab_parallel_lm_head alone decides, rules aside.
+  bool PlaceByVocabulary(const WeightRole& role, Placement* placement) const {
+    if (rules_.vocabulary_parallel == Vocabulary::kNever &&
+        (role.is_embedding || role.is_head)) {
+      placement->request = {Want::kWhole, 0};
+      placement->reason = "vocab_parallel_lm_head is false: whole";
+      return true;
+    }
+    if (rules_.vocabulary_parallel == Vocabulary::kAlways && role.is_head) {
+      placement->request = {Want::kCut, role.is_transposed ? 1 : 0};
+      placement->reason =
+          "vocab_parallel_lm_head is true: cut over the vocabulary";
+      return true;
+    }
+    return false;
+  }
+
   Placement Place(size_t index) {
     Placement placement;
+    if (rules_.source == v1::RULE_SOURCE_HEURISTICS) {
+      placement.reason = "heuristics";
+      PlaceByVocabulary(roles_[index], &placement);
+      return placement;
+    }
     placement.trials =
         TryRules(rules_, program_.parameters[index], model_type_);
     Trial* deciding = nullptr;
@@ -75,11 +122,18 @@ class Matcher {
       placement->reason = "follows the values around it";
       return;
     }
-    if ((role.is_embedding || role.is_head) && !rules_.vocabulary_parallel &&
-        rule.origin_kind != RuleOrigin::kSpec &&
-        rule.action != Action::kWhole) {
+    if (IsOverruled(rule, role, DimOf(rule, role, *deciding, index))) {
       deciding->outcome = Trial::Outcome::kOverruled;
-      KeepVocabularyWhole(placement);
+      PlaceByVocabulary(role, placement);
+      if (rule.origin_kind != RuleOrigin::kTpPlan &&
+          rules_.vocabulary_parallel == Vocabulary::kAlways) {
+        diagnostics_->Note(
+            rule.place, "HEAD_RULE_SUPERSEDED",
+            absl::StrCat(rule.origin, " (", ActionName(rule.action), ") on ",
+                         program_.parameters[index].name,
+                         " is superseded: vocab_parallel_lm_head is true"),
+            "set vocab_parallel_lm_head to null to let the rule decide");
+      }
       return;
     }
     ++counts_.decided[deciding->rule];
@@ -90,23 +144,37 @@ class Matcher {
       placement->request = {Want::kWhole, 0};
       return;
     }
-    const bool by_head =
-        role.is_head && (!role.is_embedding ||
-                         deciding->name != program_.parameters[index].name);
-    int dim = rule.action == Action::kRow ? 1 : 0;
-    if (role.is_embedding && !by_head && rule.action != Action::kVocabulary) {
-      dim = 1;  // DeepSpeed cuts a matched table over its width
-    }
+    const int dim = DimOf(rule, role, *deciding, index);
     if (role.is_linear && !role.is_embedding) {
       block_check_.Check(rule, index, dim, role.is_transposed);
     }
-    if (role.is_transposed) dim = 1 - dim;
-    placement->request = {Want::kCut, dim};
+    placement->request = {Want::kCut, role.is_transposed ? 1 - dim : dim};
   }
 
-  static void KeepVocabularyWhole(Placement* placement) {
-    placement->request = {Want::kWhole, 0};
-    placement->reason = "vocab_parallel_lm_head is false: whole";
+  // The dimension of a weight [out, in] that the rule cuts; -1: none.
+  int DimOf(const Rule& rule, const WeightRole& role, const Trial& deciding,
+            size_t index) const {
+    if (rule.action == Action::kWhole) return -1;
+    const bool by_head =
+        role.is_head && (!role.is_embedding ||
+                         deciding.name != program_.parameters[index].name);
+    // DeepSpeed cuts a matched table over its width.
+    if (role.is_embedding && !by_head && rule.action != Action::kVocabulary)
+      return 1;
+    return rule.action == Action::kRow ? 1 : 0;
+  }
+
+  bool IsOverruled(const Rule& rule, const WeightRole& role, int dim) const {
+    switch (rules_.vocabulary_parallel) {
+      case Vocabulary::kNever:
+        return (role.is_embedding || role.is_head) && dim >= 0 &&
+               rule.origin_kind != RuleOrigin::kSpec;
+      case Vocabulary::kAlways:
+        return role.is_head && dim != 0;
+      case Vocabulary::kUnlessRuled:
+        break;
+    }
+    return false;
   }
 
   void Unmatched(size_t index, Placement* placement) {
@@ -117,14 +185,13 @@ class Matcher {
       return;
     }
     if (role.is_linear && !role.is_embedding) counts_.unmatched.push_back(name);
-    if (!role.is_embedding && !role.is_head) {
-      placement->request = {Want::kWhole, 0};
-      placement->reason = "no rule matches: whole";
-    } else if (rules_.vocabulary_parallel) {
+    if (PlaceByVocabulary(role, placement)) return;
+    if (role.is_embedding || role.is_head) {
       counts_.vocabulary.push_back(name);
       placement->reason = "no rule: vocabulary-parallel";
     } else {
-      KeepVocabularyWhole(placement);
+      placement->request = {Want::kWhole, 0};
+      placement->reason = "no rule matches: whole";
     }
   }
 
@@ -171,18 +238,11 @@ std::map<std::string, Placement> MatchRules(const RuleSet& rules,
                                             const program::Program& program,
                                             const std::string& model_type,
                                             config::Diagnostics* diagnostics) {
-  const bool has_rules = rules.source != v1::RULE_SOURCE_NONE &&
-                         rules.source != v1::RULE_SOURCE_HEURISTICS;
-  if (has_rules) {
+  if (rules.source != v1::RULE_SOURCE_NONE)
     return Matcher(rules, program, model_type, diagnostics).Run();
-  }
   std::map<std::string, Placement> placements;
-  const std::string reason = rules.source == v1::RULE_SOURCE_NONE
-                                 ? "tensor-parallel size 1"
-                                 : "heuristics";
-  for (const program::Parameter& parameter : program.parameters) {
-    placements[parameter.name].reason = reason;
-  }
+  for (const program::Parameter& parameter : program.parameters)
+    placements[parameter.name].reason = "tensor-parallel size 1";
   return placements;
 }
 

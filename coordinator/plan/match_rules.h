@@ -3,7 +3,9 @@
 // Only weights of linears and embeddings are matched, by their Hugging Face
 // names; a linear's bias follows its weight, and norms the values that they
 // scale. Weights that no rule matches stay whole, but for embedding and head,
-// which are cut over the vocabulary.
+// which are cut over the vocabulary; `vocab_parallel_lm_head` forbids that, or
+// has it done to the head whatever its rule. Without rules dataflow decides the
+// rest.
 #ifndef AUTOTP_COORDINATOR_PLAN_MATCH_RULES_H_
 #define AUTOTP_COORDINATOR_PLAN_MATCH_RULES_H_
 
@@ -27,7 +29,8 @@ struct Placement {
   std::string follows;        // of a bias: the weight that decides
 };
 
-// One entry per parameter. Reports what match_report.h and block_check.h name.
+// One entry per parameter. Reports what match_report.h and block_check.h name,
+// VOCABULARY_TOO_SMALL (an error) and HEAD_RULE_SUPERSEDED (a note).
 std::map<std::string, Placement> MatchRules(const RuleSet& rules,
                                             const program::Program& program,
                                             const std::string& model_type,

@@ -1,6 +1,8 @@
 #include "coordinator/plan/pattern_translator.h"
 
 #include <algorithm>
+#include <set>
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -216,7 +218,27 @@ class Translator {
     }
     multiline_.push_back(Multiline());
     Copy(1);
-    if (absl::StartsWith(Rest(), "?P<")) Copy(3);
+    return absl::StartsWith(Rest(), "?P<") ? Name() : absl::OkStatus();
+  }
+
+  // "?P<name>", which a pattern has once.
+  absl::Status Name() {
+    Copy(3);
+    const size_t length = std::min(Rest().find('>'), Rest().size());
+    const absl::string_view name = Rest().substr(0, length);
+    const bool is_name =
+        !name.empty() && !absl::ascii_isdigit(name[0]) &&
+        std::all_of(name.begin(), name.end(), [](char c) {
+          return c == '_' || absl::ascii_isalnum(static_cast<unsigned char>(c));
+        });
+    if (length == Rest().size())
+      return absl::InvalidArgumentError("missing >: unterminated group name");
+    if (!is_name) return Unsupported("group name", name);
+    if (!names_.insert(std::string(name)).second) {
+      return absl::InvalidArgumentError(
+          absl::StrCat("the group name \"", name, "\" is there a second time"));
+    }
+    Copy(length + 1);
     return absl::OkStatus();
   }
 
@@ -333,6 +355,7 @@ class Translator {
   Before before_ = Before::kNothing;
   std::vector<bool> multiline_;  // of the groups that are open
   bool whole_multiline_ = false;
+  std::set<std::string> names_;  // of groups
 };
 
 }  // namespace

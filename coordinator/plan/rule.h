@@ -50,8 +50,10 @@ struct RuleSet {
   std::vector<Rule> rules;  // the first that matches wins
   bool strict_mode = false;
   config::SourcePlace strict_place;
-  // Embedding and head are cut over the vocabulary where no rule matches.
-  bool vocabulary_parallel = true;
+  config::VocabularyParallel vocabulary_parallel =
+      config::VocabularyParallel::kUnlessRuled;
+  config::SourcePlace vocabulary_place;
+  int64_t ranks = 1;
 };
 
 }  // namespace autotp::plan

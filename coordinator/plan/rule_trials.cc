@@ -92,7 +92,11 @@ std::string TrialText(const RuleSet& rules, const program::Parameter& parameter,
                           ", but such a vector has no cut of its own: "
                           "it follows the values that it meets");
     case Trial::Outcome::kOverruled:
-      return absl::StrCat(matched, ", but vocab_parallel_lm_head is false");
+      return absl::StrCat(
+          matched, ", but vocab_parallel_lm_head is ",
+          rules.vocabulary_parallel == config::VocabularyParallel::kAlways
+              ? "true"
+              : "false");
   }
   return "";
 }

@@ -21,7 +21,7 @@ struct Trial {
     kTooLate,         // matches, but a rule before it decided
     kOtherModelType,  // its model_types leave this model out
     kNoCutOfItsOwn,   // matches a norm, which follows the values it scales
-    kOverruled,       // matches, but vocab_parallel_lm_head is false
+    kOverruled,       // matches, but vocab_parallel_lm_head decides
   };
   int rule = 0;  // index into RuleSet::rules
   Outcome outcome = Outcome::kNoMatch;

@@ -8,8 +8,8 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_replace.h"
 #include "absl/strings/strip.h"
-#include "coordinator/config/key_table.h"
 #include "coordinator/plan/tp_style.h"
+#include "proto/support/nearest.h"
 
 namespace autotp::plan {
 namespace {
@@ -69,7 +69,7 @@ void ReportStyle(const TpPlanEntry& entry, const TpStyle* style,
   std::vector<absl::string_view> names;
   for (const TpStyle& known : TpStyles()) names.push_back(known.name);
   const absl::string_view near =
-      config::Nearest(absl::AsciiStrToLower(entry.style), names);
+      Nearest(absl::AsciiStrToLower(entry.style), names);
   diagnostics->Error(
       entry.place, "TP_PLAN_STYLE_UNKNOWN",
       absl::StrCat("unknown style \"", entry.style, "\" of ", entry.module),

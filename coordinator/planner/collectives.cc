@@ -36,11 +36,10 @@ Collective Step(Collective::Kind kind, Collective::Group group, int64_t count,
 Collective KindOf(const CollectiveUse& use) {
   Collective plan;
   plan.set_group(Collective::GROUP_TENSOR);
-  plan.set_phase("forward");
+  plan.set_phase(use.backward ? "backward" : "forward");
   switch (use.operation) {
-    case Operation::kCopy:
-      plan.set_kind(Collective::KIND_ALL_REDUCE);
-      plan.set_phase("backward");
+    case Operation::kReduceScatter:
+      plan.set_kind(Collective::KIND_REDUCE_SCATTER);
       break;
     case Operation::kAllGather:
       plan.set_kind(Collective::KIND_ALL_GATHER);
@@ -74,10 +73,10 @@ void AddTensorCollectives(const EstimateInput& input,
                           std::vector<Collective>* plans) {
   for (const CollectiveUse& use : input.partitioned.collectives) {
     Collective kind = KindOf(use);
-    // The loss is computed in fp32.
-    const int64_t width = kind.kind() == Collective::KIND_LOSS
-                              ? kFloatBytes
-                              : ComputeBytes(input.training);
+    // Sums of a loss and of a norm's squares are fp32.
+    const bool is_wide = use.operation == Operation::kCrossEntropy ||
+                         use.operation == Operation::kRmsNorm;
+    const int64_t width = is_wide ? kFloatBytes : ComputeBytes(input.training);
     const int64_t bytes =
         use.elements * width * input.training.accumulation_steps();
     const auto same =
@@ -97,7 +96,7 @@ void AddTensorCollectives(const EstimateInput& input,
 
 // Gradients that are partial on a tensor-parallel rank: each bucket of them,
 // after the data-parallel sum.
-void AddGradientSum(const zero::FlatLayout& layout, int stage,
+void AddGradientSum(const zero::FlatLayout& layout, int stage, int64_t width,
                     std::vector<Collective>* plans) {
   int64_t count = 0;
   int64_t elements = 0;
@@ -108,7 +107,7 @@ void AddGradientSum(const zero::FlatLayout& layout, int stage,
   }
   if (count == 0) return;
   plans->push_back(Step(Collective::KIND_GRADIENT_SUM, Collective::GROUP_TENSOR,
-                        count, elements * kFloatBytes));
+                        count, elements * width));
 }
 
 void AddDataCollectives(const EstimateInput& input,
@@ -117,7 +116,8 @@ void AddDataCollectives(const EstimateInput& input,
   const v1::TrainingConfig& training = input.training;
   const int stage = StageOf(input);
   const auto buckets = static_cast<int64_t>(layout.buckets().size());
-  const int64_t gradients = layout.elements() * kFloatBytes;
+  const int64_t gradients =
+      layout.elements() * BytesOf(training.communication_dtype());
   if (stage == 0) {
     plans->push_back(Step(Collective::KIND_ALL_REDUCE, Collective::GROUP_DATA,
                           buckets, gradients));
@@ -218,6 +218,20 @@ int StageOf(const EstimateInput& input) {
   return input.data_parallel_size == 1 ? 0 : input.training.zero_stage();
 }
 
+const Program& FullestLocal(const partition::Partitioned& partitioned) {
+  const Program* fullest = nullptr;
+  int64_t most = -1;
+  for (const Program& local : partitioned.locals) {
+    int64_t elements = 0;
+    for (const program::Value& value : local.values)
+      elements += Elements(value.shape);
+    if (elements <= most) continue;
+    most = elements;
+    fullest = &local;
+  }
+  return *fullest;
+}
+
 zero::FlatLayout LayoutOf(const EstimateInput& input, const Program& local) {
   std::vector<zero::FlatParameter> parameters;
   for (const program::Parameter& parameter : local.parameters) {
@@ -231,10 +245,12 @@ zero::FlatLayout LayoutOf(const EstimateInput& input, const Program& local) {
 
 std::vector<Collective> CollectivesOf(const EstimateInput& input) {
   std::vector<Collective> plans;
-  const zero::FlatLayout layout = LayoutOf(input, input.partitioned.locals[0]);
+  const zero::FlatLayout layout =
+      LayoutOf(input, FullestLocal(input.partitioned));
   if (input.partitioned.tensor_parallel_size > 1) {
     AddTensorCollectives(input, &plans);
-    AddGradientSum(layout, StageOf(input), &plans);
+    AddGradientSum(layout, StageOf(input),
+                   BytesOf(input.training.communication_dtype()), &plans);
   }
   if (input.data_parallel_size > 1) AddDataCollectives(input, layout, &plans);
   AddMuonCollectives(input, &plans);

@@ -8,8 +8,8 @@
 // Data-parallel exchanges go by buckets of the flat buffers: stage 0
 // all-reduces the gradients once a step; stage 1 reduce-scatters them once,
 // stage 2 at every micro-step, and both gather the new weights. Gradients
-// travel in fp32, weights and activations in the compute dtype. Muon brings
-// whole matrices together over both groups, in fp32. Pure.
+// travel in the communication dtype, weights and activations in the compute
+// dtype. Muon brings whole matrices together over both groups, in fp32. Pure.
 #ifndef AUTOTP_COORDINATOR_PLANNER_COLLECTIVES_H_
 #define AUTOTP_COORDINATOR_PLANNER_COLLECTIVES_H_
 
@@ -32,7 +32,7 @@ struct EstimateInput {
   int64_t data_parallel_size = 1;
 };
 
-// Of a number; 4 where nothing is said.
+// Of a number.
 int64_t BytesOf(v1::DataType type);
 // Of a number in the compute dtype.
 int64_t ComputeBytes(const v1::TrainingConfig& training);
@@ -48,7 +48,11 @@ zero::FlatLayout LayoutOf(const EstimateInput& input,
 std::vector<zero::MuonRound> MuonRoundsOf(const EstimateInput& input,
                                           const program::Program& local);
 
-// Of the first rank, whose share is never the smaller. Collectives of one
+// Of the rank that holds most: the first, but where a grain gives the last
+// what is left over.
+const program::Program& FullestLocal(const partition::Partitioned& partitioned);
+
+// Of the fullest rank. Collectives of one
 // kind, phase and reason (layers aside) together, in the order of their first
 // use; then those of the optimizer step.
 std::vector<v1::CollectivePlan> CollectivesOf(const EstimateInput& input);

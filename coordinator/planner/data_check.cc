@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cmath>
 #include <cstring>
 #include <filesystem>
 #include <fstream>
@@ -22,6 +23,11 @@ namespace fs = std::filesystem;
 constexpr int64_t kHeaderBytes = 1024;
 constexpr int32_t kMagicUint16 = 20240520;
 constexpr int32_t kMagicUint32 = 20240801;
+
+bool IsJsonLines(const std::string& path) {
+  return absl::EndsWithIgnoreCase(path, ".jsonl") ||
+         absl::EndsWithIgnoreCase(path, ".json");
+}
 
 // The file that holds the tokens: Megatron's .bin may be named by its prefix
 // or its index.
@@ -73,7 +79,10 @@ int64_t CountLines(const std::string& path, int64_t enough) {
 std::optional<int64_t> CountSequences(const v1::DataSource& data,
                                       const std::string& file, int64_t bytes,
                                       int64_t sequence_length, int64_t enough) {
-  if (absl::EndsWith(file, ".jsonl")) return CountLines(file, enough);
+  if (IsJsonLines(file)) {
+    if (data.pack_documents()) return std::nullopt;
+    return CountLines(file, enough);
+  }
   if (!absl::EndsWith(file, ".bin")) return std::nullopt;
   std::error_code error;
   const fs::path index = fs::path(file).replace_extension(".idx");
@@ -85,45 +94,94 @@ std::optional<int64_t> CountSequences(const v1::DataSource& data,
   return std::max<int64_t>(*tokens, 0) / sequence_length;
 }
 
-}  // namespace
+constexpr char kKinds[] = "give a token file: .bin, .idx, .npy or .jsonl";
 
-void CheckData(const v1::DataSource& data, int64_t sequence_length,
-               int64_t train_batch_size, config::Diagnostics* diagnostics) {
-  const config::SourcePlace place{data.path()};
-  if (data.path().empty()) {
-    diagnostics->Error({}, "DATA_MISSING", "no data file is given",
-                       "give a token file: .bin, .idx, .npy or .jsonl");
-    return;
-  }
-  if (!fs::path(data.path()).is_absolute()) {
+// One file: whole sequences in it; nullopt where only reading it tells, or
+// where it has been complained about.
+std::optional<int64_t> CheckFile(const v1::DataSource& data,
+                                 const std::string& path,
+                                 int64_t sequence_length, int64_t enough,
+                                 config::Diagnostics* diagnostics) {
+  const config::SourcePlace place{path};
+  if (!fs::path(path).is_absolute()) {
     diagnostics->Error(place, "DATA_PATH_RELATIVE",
-                       absl::StrCat("the data path ", data.path(),
-                                    " is relative: workers run elsewhere"),
+                       absl::StrCat("the data path ", path,
+                                    " is relative: workers run "
+                                    "elsewhere"),
                        "give the absolute path");
-    return;
+    return std::nullopt;
   }
-  const std::string file = TokenFile(data.path());
+  const std::string file = TokenFile(path);
   std::error_code error;
   if (!fs::is_regular_file(file, error)) {
     diagnostics->Error(place, "DATA_MISSING",
                        fs::exists(file, error)
                            ? absl::StrCat(file, " is not a file")
                            : absl::StrCat("there is no data file ", file),
-                       "give a token file: .bin, .idx, .npy or .jsonl");
-    return;
+                       kKinds);
+    return std::nullopt;
+  }
+  if (data.pack_documents() && !data.has_separator() && !IsJsonLines(path)) {
+    diagnostics->Error(
+        place, "DATA_SEPARATOR_MISSING",
+        absl::StrCat("documents are to be packed, but nothing says where those "
+                     "of ",
+                     file, " end"),
+        "give the token that ends a document: --separator ID");
   }
   const auto bytes = static_cast<int64_t>(fs::file_size(file, error));
-  if (error || sequence_length < 1 || train_batch_size < 1) return;
-  const std::optional<int64_t> sequences =
-      CountSequences(data, file, bytes, sequence_length, train_batch_size);
-  if (!sequences.has_value() || *sequences >= train_batch_size) return;
-  diagnostics->Error(
-      place, "DATA_TOO_SHORT",
-      absl::StrCat(file, " (", bytes, " bytes) holds ", *sequences,
-                   " sequences of ", sequence_length,
-                   " tokens; one batch needs ", train_batch_size),
-      "give more data, a shorter sequence_length or a smaller "
-      "train_batch_size");
+  if (error || sequence_length < 1) return std::nullopt;
+  return CountSequences(data, file, bytes, sequence_length, enough);
+}
+
+void CheckWeights(const v1::DataSource& data,
+                  config::Diagnostics* diagnostics) {
+  const auto given = std::count_if(
+      data.files().begin(), data.files().end(),
+      [](const v1::DataFile& file) { return file.weight() != 0; });
+  for (const v1::DataFile& file : data.files()) {
+    if (given == 0 || (file.weight() > 0 && std::isfinite(file.weight())))
+      continue;
+    diagnostics->Error(
+        {file.path()}, "DATA_WEIGHT_INVALID",
+        absl::StrCat("the weight of ", file.path(), " is ", file.weight()),
+        "give every file a weight above 0, or none: then each "
+        "is read as often as the others");
+  }
+}
+
+}  // namespace
+
+void CheckData(const v1::DataSource& data, int64_t sequence_length,
+               int64_t train_batch_size, config::Diagnostics* diagnostics) {
+  std::vector<std::string> paths;
+  for (const v1::DataFile& file : data.files()) paths.push_back(file.path());
+  if (paths.empty() && !data.path().empty()) paths.push_back(data.path());
+  if (paths.empty()) {
+    diagnostics->Error({}, "DATA_MISSING", "no data file is given", kKinds);
+    return;
+  }
+  CheckWeights(data, diagnostics);
+  if (data.has_separator() && !data.pack_documents()) {
+    diagnostics->Error({}, "DATA_SEPARATOR_UNUSED",
+                       "a separator is given, but documents are not packed",
+                       "add --pack-documents, or leave the separator out");
+  }
+  // Files that are mixed are begun again as often as a batch needs.
+  const int64_t needed = data.files().empty()
+                             ? train_batch_size
+                             : std::min<int64_t>(1, train_batch_size);
+  for (const std::string& path : paths) {
+    const std::optional<int64_t> sequences =
+        CheckFile(data, path, sequence_length, needed, diagnostics);
+    if (!sequences.has_value() || needed < 1 || *sequences >= needed) continue;
+    diagnostics->Error(
+        {path}, "DATA_TOO_SHORT",
+        absl::StrCat(path, " holds ", *sequences, " sequences of ",
+                     sequence_length, " tokens; one batch needs ", needed),
+        "give more data, a shorter sequence_length or a smaller "
+        "train_batch_size");
+  }
 }
 
 }  // namespace autotp::planner

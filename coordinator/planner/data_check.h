@@ -1,4 +1,4 @@
-// data_check.h -- whether a data file is there and long enough for one batch.
+// data_check.h -- whether the data files are there and long enough.
 //
 // Looks at names, sizes and line ends only; the worker's data module opens the
 // file for real, and finds what is malformed inside it.
@@ -12,7 +12,9 @@
 
 namespace autotp::planner {
 
-// Reports DATA_MISSING, DATA_PATH_RELATIVE and DATA_TOO_SHORT. A batch of 0
+// Reports DATA_MISSING, DATA_PATH_RELATIVE, DATA_TOO_SHORT (one file: for one
+// batch; several: for one sequence each), DATA_WEIGHT_INVALID,
+// DATA_SEPARATOR_MISSING and DATA_SEPARATOR_UNUSED. A batch of 0
 // sequences, which an invalid config leaves, checks existence only.
 void CheckData(const v1::DataSource& data, int64_t sequence_length,
                int64_t train_batch_size, config::Diagnostics* diagnostics);

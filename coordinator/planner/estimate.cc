@@ -23,22 +23,6 @@ int64_t Elements(const std::vector<int64_t>& shape) {
   return elements;
 }
 
-// The rank whose values are the largest holds most.
-size_t FullestRank(const partition::Partitioned& partitioned) {
-  size_t fullest = 0;
-  int64_t most = -1;
-  for (size_t rank = 0; rank < partitioned.locals.size(); ++rank) {
-    int64_t elements = 0;
-    for (const program::Value& value : partitioned.locals[rank].values)
-      elements += Elements(value.shape);
-    if (elements > most) {
-      most = elements;
-      fullest = rank;
-    }
-  }
-  return fullest;
-}
-
 // States in their own type, and masters where they are apart from the weights.
 int64_t OptimizerBytes(const EstimateInput& input, const Program& local,
                        const zero::FlatLayout& layout) {
@@ -76,9 +60,18 @@ int64_t MuonBytes(const EstimateInput& input, const Program& local) {
   return most * kFloatBytes;
 }
 
-// Stage 2: buckets whose gradients are being made, one that is being reduced,
-// and one kept for the next, all as long as the longest.
-int64_t BucketBytes(const Program& local, const zero::FlatLayout& layout) {
+int64_t LongestBucket(const zero::FlatLayout& layout) {
+  int64_t longest = 0;
+  for (const zero::Bucket& bucket : layout.buckets())
+    longest = std::max(longest, bucket.range.size());
+  return longest;
+}
+
+// Where gradients are sharded or kept in a 16-bit type: buckets whose gradients
+// are being made, one that is being reduced if `reduces`, and one kept for the
+// next, all as long as the longest.
+int64_t BucketBytes(const Program& local, const zero::FlatLayout& layout,
+                    bool reduces) {
   std::map<program::ValueId, int> parameter_of;
   std::map<program::ValueId, size_t> first_use;
   for (size_t p = 0; p < local.parameters.size(); ++p)
@@ -102,16 +95,38 @@ int64_t BucketBytes(const Program& local, const zero::FlatLayout& layout) {
       if (open.insert(bucket).second) spare = false;
       most = std::max(most, open.size() + (reducing ? 1 : 0) + (spare ? 1 : 0));
       if (first_use.at(v) != n || --pending[bucket] > 0) continue;
-      spare = reducing;  // the reduction before has to end first
-      reducing = true;
+      spare = reducing || !reduces;  // the reduction before ends first
+      reducing = reduces;
       open.erase(bucket);
       most = std::max(most, open.size() + 1 + (spare ? 1 : 0));
     }
   }
+  return static_cast<int64_t>(most) * LongestBucket(layout) * kFloatBytes;
+}
+
+// What gradients pass through on their way to the update.
+int64_t GradientRoom(const v1::TrainingConfig& training, int stage,
+                     const Program& local, const zero::FlatLayout& layout) {
+  const v1::DataType kept = training.gradient_dtype();
+  const v1::DataType sent = training.communication_dtype();
+  const bool is_narrow = BytesOf(kept) < kFloatBytes;
+  int64_t bytes = 0;
+  if (stage == 2 || is_narrow) bytes += BucketBytes(local, layout, stage == 2);
+  if (is_narrow) bytes += LongestBucket(layout) * kFloatBytes;
+  if (kept != sent || (stage == 2 && BytesOf(sent) < kFloatBytes))
+    bytes += LongestBucket(layout) * BytesOf(sent);
+  return bytes;
+}
+
+// Stages 1 and 2: the room of an all-gather that takes a bucket in parts.
+int64_t GatherBytes(const v1::TrainingConfig& training,
+                    const zero::FlatLayout& layout, int64_t compute_bytes) {
   int64_t longest = 0;
   for (const zero::Bucket& bucket : layout.buckets())
-    longest = std::max(longest, bucket.range.size());
-  return static_cast<int64_t>(most) * longest * kFloatBytes;
+    longest = std::max(longest, bucket.range.size() / layout.shards());
+  const int64_t part =
+      zero::GatherPart(layout.shards(), training.allgather_bucket_elements());
+  return part < longest ? part * layout.shards() * compute_bytes : 0;
 }
 
 // Keys that a query sees, summed over the queries of one sequence.
@@ -168,8 +183,7 @@ int64_t ParameterElements(const Program& program) {
 v1::Estimate EstimateOf(const EstimateInput& input,
                         const std::vector<v1::CollectivePlan>& collectives) {
   const v1::TrainingConfig& training = input.training;
-  const Program& local =
-      input.partitioned.locals[FullestRank(input.partitioned)];
+  const Program& local = FullestLocal(input.partitioned);
   const int64_t compute_bytes = ComputeBytes(training);
   const int stage = StageOf(input);
   const zero::FlatLayout layout = LayoutOf(input, local);
@@ -178,11 +192,15 @@ v1::Estimate EstimateOf(const EstimateInput& input,
   };
   v1::Estimate estimate;
   estimate.set_parameter_bytes(layout.elements() * compute_bytes);
-  estimate.set_gradient_bytes(held(stage >= 2) * kFloatBytes);
+  estimate.set_gradient_bytes(held(stage >= 2) *
+                              BytesOf(training.gradient_dtype()));
   estimate.set_optimizer_bytes(OptimizerBytes(input, local, layout));
   estimate.set_activation_bytes(PeakActivationBytes(local, compute_bytes));
-  estimate.set_buffer_bytes(std::max(
-      stage == 2 ? BucketBytes(local, layout) : 0, MuonBytes(input, local)));
+  // The backward's rooms stay; Muon's stand beside them.
+  estimate.set_buffer_bytes(
+      GradientRoom(training, stage, local, layout) +
+      (stage > 0 ? GatherBytes(training, layout, compute_bytes) : 0) +
+      MuonBytes(input, local));
   estimate.set_total_bytes(
       estimate.parameter_bytes() + estimate.gradient_bytes() +
       estimate.optimizer_bytes() + estimate.activation_bytes() +

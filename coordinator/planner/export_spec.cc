@@ -40,6 +40,7 @@ v1::ExportSpec MakeExportSpec(const v1::RunSettings& run,
     spec.add_copied_files(file);
   }
   spec.set_max_file_bytes(kLargestFileBytes);
+  spec.set_original_dtype(model::DtypeOf(model.config_json));
   return spec;
 }
 

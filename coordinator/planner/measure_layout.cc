@@ -23,10 +23,12 @@ constexpr int64_t kBFloat16UpdateBytes = 6;
 
 LayoutMeasure::LayoutMeasure(model::ModelRequest model,
                              config::TensorParallelRequest tensor_parallel,
-                             const v1::TrainingConfig& training)
+                             const v1::TrainingConfig& training,
+                             bool sequence_parallel)
     : model_(std::move(model)),
       tensor_parallel_(std::move(tensor_parallel)),
-      training_(training) {
+      training_(training),
+      sequence_parallel_(sequence_parallel) {
   model_.need_weights = false;
   model_.micro_batch = 0;
 }
@@ -50,8 +52,10 @@ bool LayoutMeasure::Cut(int tensor_parallel_size, int64_t micro_batch) {
       &unheard);
   partition::PartitionOptions options;
   options.tensor_parallel_size = tensor_parallel_size;
-  // The first rank's share is never the smaller.
-  options.lowered_ranks = 1;
+  options.grain = tensor_parallel_.grain;
+  // Without a grain the first rank's share is never the smaller.
+  options.lowered_ranks = options.grain > 1 ? 0 : 1;
+  options.sequence_parallel = sequence_parallel_;
   for (const auto& [name, placement] :
        plan::MatchRules(rules, loaded->program, loaded->model_type, &unheard))
     options.requests[name] = placement.request;
@@ -77,10 +81,10 @@ std::optional<Measured> LayoutMeasure::Measure(const v1::LayoutChoice& choice) {
   measured.work.collectives = CollectivesOf(input);
   measured.estimate = EstimateOf(input, measured.work.collectives);
   measured.work.accumulation = choice.accumulation_steps();
-  measured.work.rank_flops = MicroStepFlops(partitioned_.locals[0]) *
+  measured.work.rank_flops = MicroStepFlops(FullestLocal(partitioned_)) *
                              static_cast<double>(choice.accumulation_steps());
   const bool is_float = ComputeBytes(training_) == 4;
-  const zero::FlatLayout layout = LayoutOf(input, partitioned_.locals[0]);
+  const zero::FlatLayout layout = LayoutOf(input, FullestLocal(partitioned_));
   measured.work.update_bytes =
       2 * measured.estimate.optimizer_bytes() +
       (StageOf(input) == 0 ? layout.elements() : layout.shard_elements()) *

@@ -21,7 +21,7 @@ class LayoutMeasure {
  public:
   LayoutMeasure(model::ModelRequest model,
                 config::TensorParallelRequest tensor_parallel,
-                const v1::TrainingConfig& training);
+                const v1::TrainingConfig& training, bool sequence_parallel);
 
   std::optional<Measured> Measure(const v1::LayoutChoice& choice);
 
@@ -32,6 +32,7 @@ class LayoutMeasure {
   model::ModelRequest model_;
   config::TensorParallelRequest tensor_parallel_;
   v1::TrainingConfig training_;
+  const bool sequence_parallel_;
   bool cut_ = false;
   program::Program program_;
   partition::Partitioned partitioned_;

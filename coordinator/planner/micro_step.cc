@@ -1,5 +1,6 @@
 #include "coordinator/planner/micro_step.h"
 
+#include <algorithm>
 #include <utility>
 
 namespace autotp::planner {
@@ -24,9 +25,24 @@ int64_t Product(const std::vector<int64_t>& shape) {
   return product;
 }
 
-// The ranges that a collective's attribute lists, one of which can be a view.
+// One range can be a view.
 bool IsOneRange(const Node& node) {
   return program::IntegersOf(node, "intervals").size() == 2;
+}
+
+// Do equal parts lie one after the other in the outermost dimension?
+bool EqualPartsInOrder(const Node& node) {
+  const auto ranks =
+      program::DecodeRanks(program::IntegersOf(node, "intervals"));
+  if (!ranks.ok() || ranks->empty()) return false;
+  const int64_t length =
+      program::IntegerOf(node, "size") / static_cast<int64_t>(ranks->size());
+  int64_t at = 0;
+  for (const program::Intervals& own : *ranks) {
+    if (own != program::Intervals{{at, at + length}}) return false;
+    at += length;
+  }
+  return true;
 }
 
 }  // namespace
@@ -74,6 +90,34 @@ Held MicroStep::Widened(Held held, ValueId v) {
 
 Held MicroStep::Narrowed(Held held, ValueId v) {
   return IsNarrow(v) ? Make(compute_bytes_ * Elements(v)) : held;
+}
+
+bool MicroStep::IsFlat(const Node& node, ValueId whole) const {
+  const int64_t dim = program::IntegerOf(node, "dim");
+  const std::vector<int64_t>& shape = local_.values[whole].shape;
+  return std::all_of(shape.begin(), shape.begin() + dim,
+                     [](int64_t size) { return size == 1; }) &&
+         EqualPartsInOrder(node);
+}
+
+int64_t MicroStep::StoredBytes(ValueId v) const {
+  return (IsNarrow(v) ? compute_bytes_ : kFloatBytes) * Elements(v);
+}
+
+Held MicroStep::Gathered(const Node& node, ValueId part, ValueId whole) {
+  Held made = Make(StoredBytes(whole));
+  // Parts that lie scattered in it: this rank's and all ranks' as they travel.
+  if (IsFlat(node, whole)) return made;
+  const Held sent = Make(StoredBytes(part));
+  const Held received = Make(StoredBytes(whole));
+  return made;
+}
+
+Held MicroStep::Scattered(const Node& node, ValueId whole, ValueId part) {
+  if (IsFlat(node, whole)) return Make(StoredBytes(part));
+  const Held sent = Make(StoredBytes(whole));
+  const Held received = Make(StoredBytes(part));
+  return Make(StoredBytes(part));
 }
 
 int64_t MicroStep::Run() {
@@ -204,15 +248,14 @@ void MicroStep::ForwardKeeping(const Node& node, std::vector<Held>* kept) {
               ? tensor(0)
               : Narrowed(MakeFloat(node.outputs[0]), node.outputs[0]);
       return;
-    case Operation::kAllGather: {
-      const int64_t width =
-          IsNarrow(node.outputs[0]) ? compute_bytes_ : kFloatBytes;
-      // This rank's part and all ranks' as they travel.
-      const Held sent = Make(width * Elements(node.inputs[0]));
-      const Held received = Make(width * Elements(node.outputs[0]));
-      tensors_[node.outputs[0]] = Make(width * Elements(node.outputs[0]));
+    case Operation::kAllGather:
+      tensors_[node.outputs[0]] =
+          Gathered(node, node.inputs[0], node.outputs[0]);
       return;
-    }
+    case Operation::kReduceScatter:
+      tensors_[node.outputs[0]] =
+          Scattered(node, node.inputs[0], node.outputs[0]);
+      return;
     case Operation::kConcat:
     case Operation::kStack:
       tensors_[node.outputs[0]] =
@@ -392,7 +435,15 @@ void MicroStep::BackwardDense(const Node& node, std::vector<Held> kept) {
     }
     case Operation::kAllGather: {
       const Held dy = TakeGradient(node);
-      AddToInput(node, 0, dy);
+      AddToInput(node, 0,
+                 program::FlagOf(node, "summed", false)
+                     ? Scattered(node, node.outputs[0], node.inputs[0])
+                     : dy);
+      return;
+    }
+    case Operation::kReduceScatter: {
+      const Held dy = TakeGradient(node);
+      AddToInput(node, 0, Gathered(node, node.outputs[0], node.inputs[0]));
       return;
     }
     case Operation::kExperts: {

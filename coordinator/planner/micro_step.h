@@ -57,6 +57,15 @@ class MicroStep {
   Held Narrowed(Held held, program::ValueId v);  // as it is stored
   static bool IsOwned(const Held& held) { return held.use_count() == 1; }
 
+  int64_t StoredBytes(program::ValueId v) const;
+  // Of a gather or reduce-scatter: do the parts lie in the whole as they
+  // travel?
+  bool IsFlat(const Node& node, program::ValueId whole) const;
+  Held Gathered(const Node& node, program::ValueId part,
+                program::ValueId whole);
+  Held Scattered(const Node& node, program::ValueId whole,
+                 program::ValueId part);
+
   void Forward(int n);
   void ForwardKeeping(const Node& node, std::vector<Held>* kept);
   Held FloatInput(const Node& node, size_t i);

@@ -153,8 +153,10 @@ void FillClass(const partition::CutClass& cut_class, v1::CutClass* message) {
 
 void ReportGathers(const v1::Plan& plan, config::Diagnostics* diagnostics) {
   for (const v1::CollectivePlan& collective : plan.collectives()) {
+    // Others, sequence parallelism's, have no reason to be told.
     if (collective.kind() != v1::CollectivePlan::KIND_ALL_GATHER ||
-        collective.group() != v1::CollectivePlan::GROUP_TENSOR) {
+        collective.group() != v1::CollectivePlan::GROUP_TENSOR ||
+        collective.reason().empty()) {
       continue;
     }
     // "what needs it; what avoids it".
@@ -208,20 +210,46 @@ void ReportImpossibleCuts(const PlanInput& input,
   }
 }
 
+// Nothing is cut around an operation that the partitioner knows nothing of.
+void ReportMissingRules(const PlanInput& input,
+                        config::Diagnostics* diagnostics) {
+  for (const partition::CutClass& one : input.partitioned.classes) {
+    if (one.missing_rule.empty()) continue;
+    std::vector<std::string> members;
+    for (const auto& [name, dim] : one.members) {
+      const std::string pattern = WithoutNumbers(name);
+      if (std::find(members.begin(), members.end(), pattern) == members.end())
+        members.push_back(pattern);
+    }
+    diagnostics->Warning(
+        {}, "PLACEMENT_RULE_MISSING",
+        absl::StrCat("operation ", one.missing_rule, " has no placement rule: ",
+                     one.name, " (", one.units, " ", one.unit, "s of ",
+                     absl::StrJoin(members, ", "), ") stays whole"),
+        "a rule for these weights cuts them all the same, with a gather before "
+        "the operation");
+  }
+}
+
 void ReportSplits(const v1::Plan& plan, config::Diagnostics* diagnostics) {
   bool any = false;
   for (const v1::CutClass& cut_class : plan.classes()) {
     any = any || cut_class.cut();
     const int64_t size = plan.tensor_parallel_size();
-    if (!cut_class.cut() || cut_class.units() % size == 0) continue;
+    if (!cut_class.cut()) continue;
+    const auto [least, most] = std::minmax_element(
+        cut_class.units_per_rank().begin(), cut_class.units_per_rank().end());
+    if (*least == *most) continue;
     diagnostics->Note(
         {}, "UNEVEN_SPLIT",
         absl::StrCat(cut_class.name(), ": ", cut_class.units(), " ",
                      cut_class.unit(), "s over ", size, " ranks = ",
                      absl::StrJoin(cut_class.units_per_rank(), " + "),
                      "; the largest share sets the pace"),
-        absl::StrCat("an autotp_size that divides ", cut_class.units(),
-                     " is even"));
+        cut_class.units() % size == 0
+            ? "a smaller tp_grain_size is even"
+            : absl::StrCat("an autotp_size that divides ", cut_class.units(),
+                           " is even"));
   }
   if (any) return;
   diagnostics->Warning(
@@ -270,6 +298,7 @@ void ReportOutcome(const PlanInput& input, const v1::Plan& plan,
   if (plan.tensor_parallel_size() == 1) return;
   ReportGathers(plan, diagnostics);
   ReportImpossibleCuts(input, diagnostics);
+  ReportMissingRules(input, diagnostics);
   ReportSplits(plan, diagnostics);
 }
 

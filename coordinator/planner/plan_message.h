@@ -28,8 +28,8 @@ struct PlanInput {
 // All but the digest.
 v1::Plan PlanMessage(const PlanInput& input);
 
-// Findings about the outcome: GATHER_NEEDED, CUT_NOT_POSSIBLE, NOTHING_IS_CUT
-// (warnings), HEADS_REPLICATED and UNEVEN_SPLIT (notes).
+// Findings about the outcome: GATHER_NEEDED, CUT_NOT_POSSIBLE, NOTHING_IS_CUT,
+// PLACEMENT_RULE_MISSING (warnings), HEADS_REPLICATED and UNEVEN_SPLIT (notes).
 void ReportOutcome(const PlanInput& input, const v1::Plan& plan,
                    config::Diagnostics* diagnostics);
 

@@ -24,6 +24,7 @@
 #include "coordinator/planner/parameter_groups.h"
 #include "coordinator/planner/plan_message.h"
 #include "coordinator/planner/run_settings.h"
+#include "coordinator/planner/sequence_note.h"
 #include "coordinator/planner/tune.h"
 
 namespace autotp::planner {
@@ -127,6 +128,7 @@ class Planning {
          .micro_batch =
              config_.training ? config_.training->micro_batch_size() : 1,
          .sequence_length = length,
+         .pack_documents = spec_.data().pack_documents(),
          .need_weights = NeedsWeights()});
     if (!loaded.ok()) {
       diagnostics_.Add(model::ToDiagnostic(loaded.status()));
@@ -155,9 +157,11 @@ class Planning {
     partition::PartitionOptions options;
     options.tensor_parallel_size =
         static_cast<int>(config_.tensor_parallel.size);
+    options.grain = config_.tensor_parallel.grain;
     for (const auto& [name, placement] : placements) {
       options.requests[name] = placement.request;
     }
+    options.sequence_parallel = spec_.run().sequence_parallel();
     const auto partitioned = partition::Partition(model_.program, options);
     if (!partitioned.ok()) {
       diagnostics_.Error(config_.tensor_parallel.size_place,
@@ -174,6 +178,8 @@ class Planning {
                           model_.model_type,
                           config_.data_parallel_size};
     Finish(input);
+    ReportSequenceParallel(model_.program, *partitioned, std::move(options),
+                           *config_.training, &diagnostics_);
   }
 
   void Finish(const PlanInput& input) {
@@ -193,7 +199,7 @@ class Planning {
     const v1::TrainingConfig& training = *config_.training;
     LayoutMeasure measure(
         {.path = spec_.model().path(), .sequence_length = sequence_length_},
-        config_.tensor_parallel, training);
+        config_.tensor_parallel, training, spec_.run().sequence_parallel());
     result_.tuned =
         Tune({.world_size = spec_.world_size(),
               .train_batch_size = training.train_batch_size(),

@@ -27,9 +27,11 @@ Builder::Scope::Scope(Builder* builder, absl::string_view module)
 
 Builder::Scope::~Scope() { builder_->scope_.resize(length_); }
 
-Builder::Builder(std::string name, int64_t batch, int64_t tokens) {
+Builder::Builder(std::string name, int64_t batch, int64_t tokens, bool packed) {
   program_.name = std::move(name);
-  for (const char* input : {"input_ids", "labels"}) {
+  std::vector<const char*> inputs = {"input_ids", "labels"};
+  if (packed) inputs.push_back("positions");
+  for (const char* input : inputs) {
     program_.inputs.push_back(
         AddValue(input, {batch, tokens}, ValueKind::kIndex));
   }
@@ -140,6 +142,10 @@ ValueId Builder::Embedding(absl::string_view module, ValueId ids,
   return ApplyOne(Operation::kEmbedding, {weight, ids}, std::move(attributes));
 }
 
+ValueId Builder::LookUp(ValueId table, ValueId ids) {
+  return ApplyOne(Operation::kEmbedding, {table, ids});
+}
+
 ValueId Builder::Linear(absl::string_view module, ValueId x,
                         const LinearOptions& options) {
   const Scope scope = Enter(module);
@@ -219,7 +225,9 @@ ValueId Builder::Attention(ValueId q, ValueId k, ValueId v,
   if (options.window > 0) attributes["window"] = options.window;
   if (options.soft_cap > 0) attributes["soft_cap"] = options.soft_cap;
   std::vector<ValueId> inputs = {q, k, v};
-  if (options.bias != kNoValue) inputs.push_back(options.bias);
+  if (options.bias != kNoValue || positions() != kNoValue)
+    inputs.push_back(options.bias);
+  if (positions() != kNoValue) inputs.push_back(positions());
   return ApplyOne(Operation::kAttention, std::move(inputs),
                   std::move(attributes));
 }

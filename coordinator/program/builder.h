@@ -63,8 +63,9 @@ struct ScoreOptions {
 
 class Builder {
  public:
-  // Inputs are input_ids[batch, tokens] and labels[batch, tokens].
-  Builder(std::string name, int64_t batch, int64_t tokens);
+  // Inputs are input_ids[batch, tokens] and labels[batch, tokens]; if `packed`
+  // also positions, which keep attention within each document.
+  Builder(std::string name, int64_t batch, int64_t tokens, bool packed = false);
   Builder(const Builder&) = delete;
   Builder& operator=(const Builder&) = delete;
 
@@ -86,6 +87,13 @@ class Builder {
 
   ValueId input_ids() const { return program_.inputs[0]; }
   ValueId labels() const { return program_.inputs[1]; }
+  // kNoValue: sequences are whole.
+  ValueId positions() const {
+    return program_.inputs.size() > 2 ? program_.inputs[2] : kNoValue;
+  }
+
+  // Rows of a table that is no module's own: [..., width].
+  ValueId LookUp(ValueId table, ValueId ids);
 
   // Modules with parameters; `module` is relative to the scopes entered.
   ValueId Embedding(absl::string_view module, ValueId ids,

@@ -164,6 +164,8 @@ void WriteParameter(const Parameter& parameter, v1::Parameter& message) {
   message.mutable_source()->set_file(parameter.source_file);
   message.mutable_source()->set_tensor(parameter.source_tensor);
   message.mutable_source()->set_offset(parameter.source_offset);
+  message.mutable_source()->mutable_shape()->Assign(
+      parameter.source_shape.begin(), parameter.source_shape.end());
   message.set_frozen(parameter.frozen);
   message.set_undecayed(parameter.undecayed);
   message.set_orthogonalized(parameter.orthogonalized);
@@ -187,6 +189,8 @@ absl::StatusOr<Parameter> ReadParameter(const v1::Parameter& message) {
   parameter.source_file = message.source().file();
   parameter.source_tensor = message.source().tensor();
   parameter.source_offset = message.source().offset();
+  parameter.source_shape.assign(message.source().shape().begin(),
+                                message.source().shape().end());
   parameter.frozen = message.frozen();
   parameter.undecayed = message.undecayed();
   parameter.orthogonalized = message.orthogonalized();

@@ -34,6 +34,7 @@ constexpr std::pair<Operation, absl::string_view> kNames[] = {
     {Operation::kCopy, "copy"},
     {Operation::kAllReduce, "all_reduce"},
     {Operation::kAllGather, "all_gather"},
+    {Operation::kReduceScatter, "reduce_scatter"},
     {Operation::kTake, "take"},
 };
 

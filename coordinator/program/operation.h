@@ -49,10 +49,14 @@ enum class Operation {
   // length: T, scale* = 1, rounded* = false: slope and slope * position are
   // rounded to bf16}
   kAlibiTable,
-  // q[B,H,T,D], k[B,G,T,D], v[B,G,T,W], bias[H,T]? -> [B,H,T,W]: softmax(s,
-  // causal) v, where s = q k^T scale, s = soft_cap * tanh(s / soft_cap) if
+  // q[B,H,T,D], k[B,G,T,D], v[B,G,T,W], bias[H,T]?, positions[B,T]? index ->
+  // [B,H,T,W]: softmax(s, causal) v, where s = q k^T scale, s = soft_cap *
+  // tanh(s / soft_cap) if
   // there is one, and bias is added to the scores of its key; it has no
-  // gradient. {scale, window* = 0: none; else a query sees itself and the
+  // gradient. With positions, a query sees no more than itself and as many
+  // tokens
+  // before it as its position says. {scale, window* = 0: none; else a query
+  // sees itself and the
   // window-1 tokens before it; soft_cap* = 0: none}
   kAttention,
   // x -> f(x). {kind: silu, gelu, gelu_tanh, relu, sigmoid; soft_cap:
@@ -109,10 +113,15 @@ enum class Operation {
   kCopy,
   // x -> the sum over the ranks; backward is the identity.
   kAllReduce,
-  // x -> the whole value on each rank; backward takes this rank's slice.
+  // x -> the whole value on each rank; backward takes this rank's slice of the
+  // gradient, if `summed` that of the gradient's sum over the ranks.
   // {dim, size, intervals: for each rank its number of intervals, then their
-  // begins and ends: n0, b, e, b, e, n1, b, e, ...}
+  // begins and ends: n0, b, e, b, e, n1, b, e, ...; summed* = false}
   kAllGather,
+  // x -> this rank's intervals of dimension `dim` of the sum over the ranks;
+  // backward gathers the gradient. {dim, size, intervals: as kAllGather's,
+  // rank: this one's}
+  kReduceScatter,
   // x (whole) -> this rank's intervals of dimension `dim`; backward puts the
   // gradient back among zeros. {dim, size, intervals: begins and ends of this
   // rank's}

@@ -65,6 +65,7 @@ struct Parameter {
   std::string source_tensor;  // its name there
   // Elements of that tensor before this one's: not 0 in fused tensors only.
   int64_t source_offset = 0;
+  std::vector<int64_t> source_shape;  // of a fused tensor
   // Not trained: no gradient, no weight decay. A buffer of the model.
   bool frozen = false;
   bool undecayed = false;       // no weight decay
@@ -81,7 +82,9 @@ struct Program {
   std::vector<Value> values;  // [ValueId]
   std::vector<Node> nodes;
   std::vector<Parameter> parameters;
-  std::vector<ValueId> inputs;  // input_ids[B,T], labels[B,T]
+  // input_ids[B,T], labels[B,T], and where documents are packed positions[B,T]:
+  // tokens of the same document before each.
+  std::vector<ValueId> inputs;
   ValueId loss = kNoValue;
 };
 

@@ -111,7 +111,8 @@ Outputs AlibiTable(const Node& node) {
 Outputs Attention(const Node& node, Inputs in) {
   const Value& q = *in[0];
   const Value& k = *in[1];
-  AUTOTP_RETURN_IF_ERROR(NeedNumbers(in));
+  AUTOTP_RETURN_IF_ERROR(
+      NeedNumbers(in.subspan(0, std::min<size_t>(in.size(), 4))));
   AUTOTP_RETURN_IF_ERROR(NeedRank(q, 4, "q"));
   AUTOTP_RETURN_IF_ERROR(NeedRank(k, 4, "k"));
   const int64_t heads = q.shape[1];
@@ -130,6 +131,11 @@ Outputs Attention(const Node& node, Inputs in) {
   AUTOTP_RETURN_IF_ERROR(NeedShape(*in[2], values, "v"));
   if (in.size() > 3 && in[3] != nullptr)
     AUTOTP_RETURN_IF_ERROR(NeedShape(*in[3], {heads, q.shape[2]}, "bias"));
+  if (in.size() > 4 && in[4] != nullptr) {
+    AUTOTP_RETURN_IF_ERROR(NeedIndices(*in[4], "positions"));
+    AUTOTP_RETURN_IF_ERROR(
+        NeedShape(*in[4], {q.shape[0], q.shape[2]}, "positions"));
+  }
   if (IntegerOf(node, "window", 0) < 0) return Misfit("'window' is negative");
   if (!(NumberOf(node, "soft_cap", 0) >= 0))
     return Misfit("'soft_cap' is negative");
@@ -257,26 +263,52 @@ Outputs CrossEntropy(const Node& node, Inputs in) {
   return One({}, ValueKind::kFloat32);
 }
 
-Outputs AllGather(const Node& node, Inputs in) {
-  AUTOTP_ASSIGN_OR_RETURN(const size_t dim, DimOf(node, "dim", *in[0]));
-  AUTOTP_ASSIGN_OR_RETURN(const std::vector<Intervals> ranks,
+// What each rank owns of a dimension of size 'size'; together all of it.
+absl::StatusOr<std::vector<Intervals>> CoveringIntervals(const Node& node,
+                                                         size_t dim) {
+  AUTOTP_ASSIGN_OR_RETURN(std::vector<Intervals> ranks,
                           DecodeRanks(IntegersOf(node, "intervals")));
   const int64_t size = IntegerOf(node, "size");
-  Shape shape = in[0]->shape;
   Intervals all;
-  bool mine = false;
-  for (const Intervals& rank : ranks) {
+  for (const Intervals& rank : ranks)
     all.insert(all.end(), rank.begin(), rank.end());
-    mine = mine || Length(rank) == shape[dim];
-  }
   all = Normalize(std::move(all));
   const bool covered = size == 0 ? all.empty() : all == Intervals{{0, size}};
   if (!covered) {
     return Misfit("the ranks' intervals do not cover dimension ", dim,
                   " of size ", size);
   }
+  return ranks;
+}
+
+Outputs AllGather(const Node& node, Inputs in) {
+  AUTOTP_ASSIGN_OR_RETURN(const size_t dim, DimOf(node, "dim", *in[0]));
+  AUTOTP_ASSIGN_OR_RETURN(const std::vector<Intervals> ranks,
+                          CoveringIntervals(node, dim));
+  Shape shape = in[0]->shape;
+  const bool mine = std::any_of(
+      ranks.begin(), ranks.end(),
+      [&](const Intervals& rank) { return Length(rank) == shape[dim]; });
   if (!mine) return Misfit("no rank owns ", shape[dim], " of dimension ", dim);
-  shape[dim] = size;
+  shape[dim] = IntegerOf(node, "size");
+  return One(std::move(shape), in[0]->kind);
+}
+
+Outputs ReduceScatter(const Node& node, Inputs in) {
+  AUTOTP_RETURN_IF_ERROR(NeedNumbers(in));
+  AUTOTP_ASSIGN_OR_RETURN(const size_t dim, DimOf(node, "dim", *in[0]));
+  AUTOTP_ASSIGN_OR_RETURN(const std::vector<Intervals> ranks,
+                          CoveringIntervals(node, dim));
+  const int64_t rank = IntegerOf(node, "rank");
+  const int64_t size = IntegerOf(node, "size");
+  Shape shape = in[0]->shape;
+  if (rank < 0 || rank >= static_cast<int64_t>(ranks.size()))
+    return Misfit("'rank' is ", rank, " of ", ranks.size());
+  if (shape[dim] != size) {
+    return Misfit("'size' is ", size, ", but dimension ", dim, " of ",
+                  ShapeText(shape), " is not");
+  }
+  shape[dim] = Length(ranks[static_cast<size_t>(rank)]);
   return One(std::move(shape), in[0]->kind);
 }
 
@@ -365,6 +397,8 @@ absl::StatusOr<std::vector<Value>> InferOutputs(const Node& node, Inputs in) {
       return CrossEntropy(node, in);
     case Operation::kAllGather:
       return AllGather(node, in);
+    case Operation::kReduceScatter:
+      return ReduceScatter(node, in);
     case Operation::kTake:
       return Take(node, in);
   }

@@ -99,6 +99,18 @@ constexpr AttributeSpec kExperts[] = {
 };
 constexpr AttributeSpec kRouterLoss[] = {{"top_k", Type::kInteger}};
 constexpr AttributeSpec kDim[] = {{"dim", Type::kInteger}};
+constexpr AttributeSpec kAllGather[] = {
+    {"dim", Type::kInteger},
+    {"size", Type::kInteger},
+    {"intervals", Type::kIntegers},
+    {"summed", Type::kFlag, false},
+};
+constexpr AttributeSpec kReduceScatter[] = {
+    {"dim", Type::kInteger},
+    {"size", Type::kInteger},
+    {"intervals", Type::kIntegers},
+    {"rank", Type::kInteger},
+};
 constexpr AttributeSpec kIntervals[] = {
     {"dim", Type::kInteger},
     {"size", Type::kInteger},
@@ -122,7 +134,7 @@ Signature SignatureOf(Operation operation) {
     case Operation::kAlibiTable:
       return {0, 0, kAlibiTable};
     case Operation::kAttention:
-      return {3, 4, kAttention};
+      return {3, 5, kAttention};
     case Operation::kActivation:
       return {1, 1, kActivation};
     case Operation::kGatedActivation:
@@ -156,6 +168,9 @@ Signature SignatureOf(Operation operation) {
     case Operation::kAllReduce:
       return {1, 1, {}};
     case Operation::kAllGather:
+      return {1, 1, kAllGather};
+    case Operation::kReduceScatter:
+      return {1, 1, kReduceScatter};
     case Operation::kTake:
       return {1, 1, kIntervals};
   }

@@ -131,7 +131,8 @@ void ValidateJob(
   const absl::Status queued = maker.pool.Post([&maker, request, done] {
     planner::PlanOptions options;
     // A dry run says what to train where; not yet on what.
-    options.check_run_settings = !request.spec().data().path().empty();
+    options.check_run_settings = !request.spec().data().path().empty() ||
+                                 !request.spec().data().files().empty();
     if (request.has_tune()) options.tune = request.tune();
     planner::PlanResult result = maker.make_plan(request.spec(), options);
     v1::ValidateJobResponse response;

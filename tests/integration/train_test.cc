@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 #include <signal.h>
 
+#include <cmath>
 #include <filesystem>
 #include <map>
 #include <thread>
@@ -53,6 +54,54 @@ TEST(TrainTest, LeavesATrainedFolderMetricsAndLogs) {
     logs += of_rank && entry.file_size() > 0;
   }
   EXPECT_EQ(logs, 2) << "one log per rank";
+}
+
+TEST(TrainTest, EvaluatesHeldOutDataAndEndsAtTheTargetLoss) {
+  TempDir folder;
+  TrainCommand command{.output = folder / "out",
+                       .config = WriteConfig(folder, "ds.json", {})};
+  command.more = {"--eval-data",
+                  SourcePath("tests/golden/models/data/tokens_v256.bin"),
+                  "--eval-every",
+                  "2",
+                  "--eval-sequences",
+                  "5",
+                  "--target-loss",
+                  "5.5"};
+  const ExitStatus status = MustRun(command);
+  ASSERT_EQ(status.code, 0) << status.errors << status.output;
+  const auto steps = command.Metrics();
+  ASSERT_EQ(steps.size(), 4u);  // the trace's fourth loss is 5.30
+  EXPECT_FALSE(steps[0].contains("evaluation"));
+  for (const int i : {1, 3}) {
+    ASSERT_TRUE(steps[i].contains("evaluation")) << steps[i];
+    EXPECT_EQ(steps[i]["evaluation"]["tokens"], 5 * 31);
+    EXPECT_NEAR(steps[i]["evaluation"]["perplexity"].get<double>(),
+                std::exp(steps[i]["evaluation"]["loss"].get<double>()), 1e-9);
+  }
+  EXPECT_THAT(status.output, HasSubstr("has reached the target 5.5"));
+  EXPECT_THAT(status.errors, HasSubstr("evaluation "));
+  EXPECT_FALSE(Weights(command).empty());
+}
+
+TEST(TrainTest, TrainsInFp16AndSaysWhatItSkipped) {
+  TempDir folder;
+  TrainCommand command{
+      .output = folder / "out",
+      .config = WriteConfig(folder, "ds.json",
+                            {{"fp16",
+                              {{"enabled", true},
+                               {"hysteresis", 1},
+                               {"initial_scale_power", 30}}}})};
+  const ExitStatus status = MustRun(command);
+  ASSERT_EQ(status.code, 0) << status.errors << status.output;
+  const auto steps = command.Metrics();
+  ASSERT_EQ(steps.size(), 8u);
+  EXPECT_EQ(steps[0]["loss_scale"], 1 << 30);
+  EXPECT_EQ(steps[0]["skipped"], true);
+  EXPECT_TRUE(steps[0]["grad_norm"].is_null());
+  EXPECT_EQ(steps[1]["loss_scale"], 1 << 29);
+  EXPECT_THAT(status.errors, HasSubstr("skipped"));
 }
 
 TEST(TrainTest, ResumeEqualsTheRunThatDidNotStop) {

@@ -30,6 +30,7 @@ bool Synchronizes(const Node& node) {
     case Operation::kCopy:
     case Operation::kAllReduce:
     case Operation::kAllGather:
+    case Operation::kReduceScatter:
       return true;
     case Operation::kCrossEntropy:
       return IntegerOf(node, "row_begin", -1) >= 0;
@@ -185,11 +186,12 @@ class Group {
         made[r] = *ranks_[r].Inputs()[0];
     } else if (first.operation == Operation::kAllReduce) {
       AUTOTP_RETURN_IF_ERROR(SameShapes());
-      Tensor sum = Zeros(ranks_[0].Inputs()[0]->shape);
-      for (const Rank& rank : ranks_) AddTo(&sum, *rank.Inputs()[0]);
-      made.assign(ranks_.size(), sum);
+      made.assign(ranks_.size(), SumOf(AllFirstInputs()));
     } else if (first.operation == Operation::kAllGather) {
-      made.assign(ranks_.size(), GatherParts());
+      made.assign(ranks_.size(), GatherParts(AllFirstInputs()));
+    } else if (first.operation == Operation::kReduceScatter) {
+      AUTOTP_RETURN_IF_ERROR(SameShapes());
+      made = Scatter(SumOf(AllFirstInputs()));
     } else if (first.operation == Operation::kRmsNorm) {
       made = CutRmsNormForward(first, AllInputs());
     } else {
@@ -217,10 +219,23 @@ class Group {
     return inputs;
   }
 
-  Tensor GatherParts() const {
+  TensorPointers AllFirstInputs() const {
+    TensorPointers inputs;
+    for (const Rank& rank : ranks_) inputs.push_back(rank.Inputs()[0]);
+    return inputs;
+  }
+
+  static Tensor SumOf(const TensorPointers& values) {
+    Tensor sum = Zeros(values[0]->shape);
+    for (const Tensor* value : values) AddTo(&sum, *value);
+    return sum;
+  }
+
+  // The ranks' parts of the node's dimension, put together.
+  Tensor GatherParts(const TensorPointers& parts) const {
     const Node& node = ranks_[0].node();
     const size_t dim = IntegerOf(node, "dim");
-    std::vector<int64_t> shape = ranks_[0].Inputs()[0]->shape;
+    std::vector<int64_t> shape = parts[0]->shape;
     shape[dim] = IntegerOf(node, "size");
     Tensor whole = Zeros(shape);
     for (size_t r = 0; r < ranks_.size(); ++r) {
@@ -228,10 +243,21 @@ class Group {
       put.operation = Operation::kTake;
       put.attributes["dim"] = static_cast<int64_t>(dim);
       put.attributes["intervals"] = program::Encode(IntervalsOf(node, r));
-      AddTo(&whole, autotp::testing::Backward(put, {&whole},
-                                              *ranks_[r].Inputs()[0])[0]);
+      AddTo(&whole, autotp::testing::Backward(put, {&whole}, *parts[r])[0]);
     }
     return whole;
+  }
+
+  // Each rank's part of the node's dimension.
+  std::vector<Tensor> Scatter(const Tensor& whole) const {
+    std::vector<Tensor> parts;
+    for (size_t r = 0; r < ranks_.size(); ++r) {
+      const Node& node = ranks_[r].node();
+      parts.push_back(TakeIntervals(whole,
+                                    static_cast<int>(IntegerOf(node, "dim")),
+                                    IntervalsOf(node, r)));
+    }
+    return parts;
   }
 
   static program::Intervals IntervalsOf(const Node& gather, size_t rank) {
@@ -240,34 +266,38 @@ class Group {
 
   void BackTogether() {
     std::vector<Tensor> gradients;
+    TensorPointers arrived;
     for (const Rank& rank : ranks_)
       gradients.push_back(rank.GradientOf(rank.node().outputs[0]));
-    if (ranks_[0].node().operation == Operation::kRmsNorm) {
-      const std::vector<std::vector<Tensor>> made =
-          CutRmsNormBackward(ranks_[0].node(), AllInputs(), gradients);
-      for (size_t r = 0; r < ranks_.size(); ++r) ranks_[r].Receive(made[r]);
-      return;
+    for (const Tensor& gradient : gradients) arrived.push_back(&gradient);
+    std::vector<std::vector<Tensor>> made(ranks_.size());
+    const Node& first = ranks_[0].node();
+    if (first.operation == Operation::kRmsNorm) {
+      made = CutRmsNormBackward(first, AllInputs(), gradients);
+    } else if (first.operation == Operation::kReduceScatter) {
+      const Tensor whole = GatherParts(arrived);
+      for (std::vector<Tensor>& own : made) own = {whole};
+    } else if (first.operation == Operation::kCopy) {
+      const Tensor sum = SumOf(arrived);
+      for (std::vector<Tensor>& own : made) own = {sum};
+    } else if (first.operation == Operation::kAllGather) {
+      const bool summed = program::FlagOf(first, "summed", false);
+      const Tensor sum = summed ? SumOf(arrived) : Tensor{};
+      for (size_t r = 0; r < ranks_.size(); ++r)
+        made[r] = {Scatter(summed ? sum : gradients[r])[r]};
+    } else {
+      for (size_t r = 0; r < ranks_.size(); ++r)
+        made[r] = {BackAlone(ranks_[r], gradients[r])};
     }
-    Tensor sum = Zeros(gradients[0].shape);
-    if (ranks_[0].node().operation == Operation::kCopy)
-      for (const Tensor& gradient : gradients) AddTo(&sum, gradient);
-    for (size_t r = 0; r < ranks_.size(); ++r) {
-      const Node& node = ranks_[r].node();
-      const TensorPointers in = ranks_[r].Inputs();
-      if (node.operation == Operation::kCopy) {
-        ranks_[r].Receive({sum});
-      } else if (node.operation == Operation::kAllReduce) {
-        ranks_[r].Receive({gradients[r]});
-      } else if (node.operation == Operation::kAllGather) {
-        ranks_[r].Receive({TakeIntervals(
-            gradients[r], static_cast<int>(IntegerOf(node, "dim")),
-            IntervalsOf(node, r))});
-      } else {
-        ranks_[r].Receive({CrossEntropyBackward(
-            node, *in[0], *in[1], ranks_[r].losses[ranks_[r].position],
-            gradients[r].data[0])});
-      }
-    }
+    for (size_t r = 0; r < ranks_.size(); ++r) ranks_[r].Receive(made[r]);
+  }
+
+  // Where the ranks need nothing of each other in the backward.
+  static Tensor BackAlone(const Rank& rank, const Tensor& gradient) {
+    if (rank.node().operation == Operation::kAllReduce) return gradient;
+    const TensorPointers in = rank.Inputs();
+    return CrossEntropyBackward(rank.node(), *in[0], *in[1],
+                                rank.losses[rank.position], gradient.data[0]);
   }
 
   std::vector<Rank>& ranks_;

@@ -315,11 +315,12 @@ AttentionShape ShapeOf(const Tensor& q, const Tensor& k) {
   return {q.shape[0], q.shape[1], k.shape[1], q.shape[2], q.shape[3]};
 }
 
-// Softmax weights of query t over the tokens before it; `slopes` becomes the
-// derivative of each score by the scaled product. `bias` may be null.
+// Softmax weights of query t over the `reach` tokens before it; `slopes`
+// becomes the derivative of each score by the scaled product. `bias` may be
+// null.
 std::vector<double> Weights(const Node& node, const double* q, const double* k,
-                            const double* bias, int64_t t, int64_t width,
-                            std::vector<double>* slopes) {
+                            const double* bias, int64_t t, int64_t reach,
+                            int64_t width, std::vector<double>* slopes) {
   const double cap = NumberOf(node, "soft_cap", 0);
   slopes->assign(t + 1, 1);
   const int64_t window = IntegerOf(node, "window", 0);
@@ -327,7 +328,8 @@ std::vector<double> Weights(const Node& node, const double* q, const double* k,
   std::vector<double> weights(t + 1, 0);
   double sum = 0;
   double most = -std::numeric_limits<double>::infinity();
-  const int64_t first = window > 0 ? std::max<int64_t>(0, t - window + 1) : 0;
+  const int64_t begin = t - reach;
+  const int64_t first = window > 0 ? std::max(begin, t - window + 1) : begin;
   for (int64_t s = first; s <= t; ++s) {
     for (int64_t j = 0; j < width; ++j)
       weights[s] += q[j] * k[s * width + j] * scale;
@@ -351,7 +353,7 @@ std::vector<double> Weights(const Node& node, const double* q, const double* k,
 // query.
 template <typename Visit>
 void ForEachQuery(const Node& node, const Tensor& q, const Tensor& k,
-                  const Tensor* bias, Visit visit) {
+                  const Tensor* bias, const Tensor* positions, Visit visit) {
   const AttentionShape a = ShapeOf(q, k);
   for (int64_t b = 0; b < a.batch; ++b) {
     for (int64_t h = 0; h < a.heads; ++h) {
@@ -360,10 +362,13 @@ void ForEachQuery(const Node& node, const Tensor& q, const Tensor& k,
       for (int64_t t = 0; t < a.tokens; ++t) {
         const int64_t query = (b * a.heads + h) * a.tokens + t;
         std::vector<double> slopes;
-        const std::vector<double> weights =
-            Weights(node, &q.data[query * a.width], &k.data[keys * a.width],
-                    bias == nullptr ? nullptr : &bias->data[h * a.tokens], t,
-                    a.width, &slopes);
+        const std::vector<double> weights = Weights(
+            node, &q.data[query * a.width], &k.data[keys * a.width],
+            bias == nullptr ? nullptr : &bias->data[h * a.tokens], t,
+            positions == nullptr
+                ? t
+                : static_cast<int64_t>(positions->data[b * a.tokens + t]),
+            a.width, &slopes);
         visit(query, keys, t, weights, slopes);
       }
     }
@@ -371,13 +376,13 @@ void ForEachQuery(const Node& node, const Tensor& q, const Tensor& k,
 }
 
 Tensor Attention(const Node& node, const Tensor& q, const Tensor& k,
-                 const Tensor& v, const Tensor* bias) {
+                 const Tensor& v, const Tensor* bias, const Tensor* positions) {
   std::vector<int64_t> shape = q.shape;
   shape[3] = v.shape[3];
   Tensor y = Zeros(std::move(shape));
   const int64_t width = v.shape[3];
   ForEachQuery(
-      node, q, k, bias,
+      node, q, k, bias, positions,
       [&](int64_t query, int64_t keys, int64_t t,
           const std::vector<double>& weights, const std::vector<double>&) {
         for (int64_t s = 0; s <= t; ++s)
@@ -390,12 +395,14 @@ Tensor Attention(const Node& node, const Tensor& q, const Tensor& k,
 
 std::vector<Tensor> AttentionBackward(const Node& node, const Tensor& q,
                                       const Tensor& k, const Tensor& v,
-                                      const Tensor* bias, const Tensor& g) {
+                                      const Tensor* bias,
+                                      const Tensor* positions,
+                                      const Tensor& g) {
   std::vector<Tensor> grads{Zeros(q.shape), Zeros(k.shape), Zeros(v.shape)};
   const int64_t width = q.shape[3];
   const int64_t value_width = v.shape[3];
   const double scale = NumberOf(node, "scale");
-  ForEachQuery(node, q, k, bias,
+  ForEachQuery(node, q, k, bias, positions,
                [&](int64_t query, int64_t keys, int64_t t,
                    const std::vector<double>& weights,
                    const std::vector<double>& slopes) {
@@ -545,7 +552,8 @@ std::vector<Tensor> Forward(const Node& node, const TensorPointers& in) {
     case Operation::kAlibiTable:
       return AlibiTable(node);
     case Operation::kAttention:
-      return {Attention(node, *in[0], *in[1], *in[2], fourth)};
+      return {Attention(node, *in[0], *in[1], *in[2], fourth,
+                        in.size() > 4 ? in[4] : nullptr)};
     case Operation::kActivation:
     case Operation::kGatedActivation: {
       Tensor y = *in[0];
@@ -631,7 +639,8 @@ std::vector<Tensor> Backward(const Node& node, const TensorPointers& in,
       return {Rotary(node, g, *in[1], *in[2], true), {}, {}};
     case Operation::kAttention: {
       std::vector<Tensor> grads =
-          AttentionBackward(node, *in[0], *in[1], *in[2], fourth, g);
+          AttentionBackward(node, *in[0], *in[1], *in[2], fourth,
+                            in.size() > 4 ? in[4] : nullptr, g);
       if (fourth != nullptr) grads.push_back(Zeros(fourth->shape));
       return grads;
     }

@@ -33,7 +33,8 @@ Trace LoadTrace(const std::string& name) {
   for (const json& step : source.at("steps")) {
     trace.steps.push_back({.loss = step.at("loss"),
                            .grad_norm = step.at("grad_norm"),
-                           .learning_rate = step.at("lr")});
+                           .learning_rate = step.at("lr"),
+                           .loss_scale = step.value("loss_scale", 0.0)});
   }
   for (const auto& [tensor, facts] : source.at("final_tensors").items()) {
     trace.final_tensors.push_back({.name = tensor,
@@ -46,7 +47,9 @@ Trace LoadTrace(const std::string& name) {
 
 std::string Layout::Describe() const {
   return absl::StrCat("TP ", tensor_parallel, " x DP ", data_parallel,
-                      ", ZeRO ", zero_stage, ", micro-batch ", micro_batch);
+                      ", ZeRO ", zero_stage, ", micro-batch ", micro_batch,
+                      sequence_parallel ? ", tokens cut" : "",
+                      vocabulary_parallel ? "" : ", vocabulary whole");
 }
 
 v1::JobSpec TraceJob(const Trace& trace, const Layout& layout,
@@ -56,6 +59,8 @@ v1::JobSpec TraceJob(const Trace& trace, const Layout& layout,
   config["train_micro_batch_size_per_gpu"] = layout.micro_batch;
   config["zero_optimization"]["stage"] = layout.zero_stage;
   config["tensor_parallel"]["autotp_size"] = layout.tensor_parallel;
+  if (!layout.vocabulary_parallel)
+    config["tensor_parallel"]["vocab_parallel_lm_head"] = false;
 
   v1::JobSpec spec;
   spec.set_config_json(config.dump(2));
@@ -67,6 +72,7 @@ v1::JobSpec TraceJob(const Trace& trace, const Layout& layout,
   spec.mutable_run()->set_max_steps(static_cast<int64_t>(trace.steps.size()));
   spec.mutable_run()->set_sequence_length(trace.sequence_length);
   spec.mutable_run()->set_seed(1);
+  spec.mutable_run()->set_sequence_parallel(layout.sequence_parallel);
   spec.mutable_run()->set_output_path(output_path);
   spec.set_world_size(layout.tensor_parallel * layout.data_parallel);
   return spec;

@@ -17,6 +17,7 @@ struct TraceStep {
   double loss = 0;
   double grad_norm = 0;
   double learning_rate = 0;
+  double loss_scale = 0;  // 0: none
 };
 
 struct TraceTensor {
@@ -43,6 +44,8 @@ struct Layout {
   int data_parallel = 1;
   int zero_stage = 0;
   int micro_batch = 2;  // sequences
+  bool sequence_parallel = false;
+  bool vocabulary_parallel = true;
 
   std::string Describe() const;  // "TP 2 x DP 2, ZeRO 1, micro-batch 2"
 };

@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <filesystem>
+#include <map>
 #include <memory>
 #include <system_error>
 #include <utility>
@@ -29,22 +30,78 @@ namespace fs = std::filesystem;
 
 constexpr int64_t kChunkElements = 1 << 20;
 
+// A tensor as the model's own files have it: a parameter, or several that
+// follow each other in a fused one.
+struct StoredTensor {
+  std::string name;
+  Shape shape;
+  std::vector<const v1::ParameterRecord*> parts;
+};
+
 // The weights of one file.
 struct Shard {
-  std::vector<SafetensorsWriter::Tensor> tensors;
+  std::vector<StoredTensor> tensors;
   int64_t bytes = 0;
 };
 
-// Greedy, in program order: a new file where the next tensor does not fit.
-std::vector<Shard> DivideIntoShards(const v1::Manifest& manifest,
+Shape ShapeOf(const v1::ParameterRecord& record) {
+  return {record.shape().begin(), record.shape().end()};
+}
+
+// The parts of a fused tensor have to fill it.
+absl::Status OrderParts(StoredTensor& tensor) {
+  std::sort(tensor.parts.begin(), tensor.parts.end(),
+            [](const auto* a, const auto* b) {
+              return a->source().offset() < b->source().offset();
+            });
+  int64_t filled = 0;
+  for (const v1::ParameterRecord* part : tensor.parts) {
+    if (part->source().offset() != filled) break;
+    filled += ElementCount(ShapeOf(*part));
+  }
+  if (filled == ElementCount(tensor.shape)) return absl::OkStatus();
+  return absl::DataLossError(
+      absl::StrCat("the parameters of ", tensor.name, " fill ", filled, " of ",
+                   ElementCount(tensor.shape), " elements"));
+}
+
+// In program order; a fused tensor where its first part is.
+absl::StatusOr<std::vector<StoredTensor>> StoredTensors(
+    const v1::Manifest& manifest) {
+  std::vector<StoredTensor> tensors;
+  std::map<std::string, size_t> fused;  // name -> index
+  for (const v1::ParameterRecord& record : manifest.parameters()) {
+    const v1::TensorSource& source = record.source();
+    if (source.shape().empty()) {
+      tensors.push_back(
+          {source.tensor().empty() ? record.name() : source.tensor(),
+           ShapeOf(record),
+           {&record}});
+      continue;
+    }
+    const auto [found, is_new] =
+        fused.try_emplace(source.tensor(), tensors.size());
+    if (is_new) {
+      tensors.push_back({source.tensor(),
+                         {source.shape().begin(), source.shape().end()},
+                         {}});
+    }
+    tensors[found->second].parts.push_back(&record);
+  }
+  for (const auto& [name, index] : fused)
+    AUTOTP_RETURN_IF_ERROR(OrderParts(tensors[index]));
+  return tensors;
+}
+
+// Greedy: a new file where the next tensor does not fit.
+std::vector<Shard> DivideIntoShards(std::vector<StoredTensor> tensors,
                                     Element element, int64_t bytes_max) {
   std::vector<Shard> shards(1);
-  for (const v1::ParameterRecord& record : manifest.parameters()) {
-    const Shape shape(record.shape().begin(), record.shape().end());
-    const int64_t bytes = ElementCount(shape) * SizeOf(element);
+  for (StoredTensor& tensor : tensors) {
+    const int64_t bytes = ElementCount(tensor.shape) * SizeOf(element);
     if (shards.back().bytes > 0 && shards.back().bytes + bytes > bytes_max)
       shards.emplace_back();
-    shards.back().tensors.push_back({record.name(), shape});
+    shards.back().tensors.push_back(std::move(tensor));
     shards.back().bytes += bytes;
   }
   return shards;
@@ -63,22 +120,33 @@ absl::Status WriteText(const std::string& path, absl::string_view text) {
   return file->Commit();
 }
 
+// All of a parameter, through `buffer`.
+absl::Status CopyParameter(const v1::ParameterRecord& record,
+                           CheckpointReader& reader, std::vector<float>& buffer,
+                           SafetensorsWriter& writer) {
+  const int64_t count = ElementCount(ShapeOf(record));
+  for (int64_t done = 0; done < count; done += kChunkElements) {
+    const int64_t step = std::min(kChunkElements, count - done);
+    buffer.resize(step);
+    AUTOTP_RETURN_IF_ERROR(reader.Read(record.name(), kWeight, Slice{},
+                                       {done, done + step}, buffer.data()));
+    AUTOTP_RETURN_IF_ERROR(writer.Append(buffer.data(), step));
+  }
+  return absl::OkStatus();
+}
+
 absl::Status WriteShard(const Shard& shard, const std::string& path,
                         Element element, CheckpointReader& reader) {
+  std::vector<SafetensorsWriter::Tensor> header;
+  for (const StoredTensor& tensor : shard.tensors)
+    header.push_back({tensor.name, tensor.shape});
   AUTOTP_ASSIGN_OR_RETURN(
       std::unique_ptr<SafetensorsWriter> writer,
-      SafetensorsWriter::Create(path, shard.tensors, element,
-                                {{"format", "pt"}}));
+      SafetensorsWriter::Create(path, header, element, {{"format", "pt"}}));
   std::vector<float> buffer;
-  for (const SafetensorsWriter::Tensor& tensor : shard.tensors) {
-    const int64_t count = ElementCount(tensor.shape);
-    for (int64_t done = 0; done < count; done += kChunkElements) {
-      const int64_t step = std::min(kChunkElements, count - done);
-      buffer.resize(step);
-      AUTOTP_RETURN_IF_ERROR(reader.Read(tensor.name, kWeight, Slice{},
-                                         {done, done + step}, buffer.data()));
-      AUTOTP_RETURN_IF_ERROR(writer->Append(buffer.data(), step));
-    }
+  for (const StoredTensor& tensor : shard.tensors) {
+    for (const v1::ParameterRecord* part : tensor.parts)
+      AUTOTP_RETURN_IF_ERROR(CopyParameter(*part, reader, buffer, *writer));
   }
   return writer->Commit();
 }
@@ -89,7 +157,7 @@ absl::Status WriteIndex(const std::vector<Shard>& shards,
   int64_t total = 0;
   for (size_t i = 0; i < shards.size(); ++i) {
     total += shards[i].bytes;
-    for (const SafetensorsWriter::Tensor& tensor : shards[i].tensors)
+    for (const StoredTensor& tensor : shards[i].tensors)
       weight_map[tensor.name] = ShardName(i, shards.size());
   }
   const nlohmann::json index = {{"metadata", {{"total_size", total}}},
@@ -114,8 +182,10 @@ absl::Status FillFolder(const std::string& folder, const v1::ExportSpec& spec,
                         Element element, CheckpointReader& reader) {
   const int64_t bytes_max =
       spec.max_file_bytes() > 0 ? spec.max_file_bytes() : kFileBytesDefault;
+  AUTOTP_ASSIGN_OR_RETURN(std::vector<StoredTensor> tensors,
+                          StoredTensors(reader.manifest()));
   const std::vector<Shard> shards =
-      DivideIntoShards(reader.manifest(), element, bytes_max);
+      DivideIntoShards(std::move(tensors), element, bytes_max);
   for (size_t i = 0; i < shards.size(); ++i) {
     AUTOTP_RETURN_IF_ERROR(WriteShard(
         shards[i], absl::StrCat(folder, "/", ShardName(i, shards.size())),
@@ -172,14 +242,14 @@ absl::Status Swap(const std::string& staging, const std::string& path) {
 }  // namespace
 
 absl::Status ExportModel(const std::string& manifest_path,
-                         const v1::ExportSpec& spec) {
+                         const v1::ExportSpec& spec, Verify verify) {
   std::string path = fs::path(spec.path()).lexically_normal();
   while (path.size() > 1 && path.back() == '/') path.pop_back();
   if (path.empty())
     return absl::InvalidArgumentError("no folder for the trained model given");
   AUTOTP_RETURN_IF_ERROR(CheckPlace(path));
   AUTOTP_ASSIGN_OR_RETURN(std::unique_ptr<CheckpointReader> reader,
-                          CheckpointReader::Open(manifest_path));
+                          CheckpointReader::Open(manifest_path, verify));
   AUTOTP_ASSIGN_OR_RETURN(const Element element,
                           ElementOf(spec.dtype() == v1::DATA_TYPE_UNSPECIFIED
                                         ? reader->manifest().trained_dtype()

@@ -1,6 +1,7 @@
 #include "worker/data/dataset.h"
 
 #include <filesystem>
+#include <optional>
 #include <system_error>
 #include <utility>
 
@@ -11,6 +12,7 @@
 #include "worker/data/jsonl.h"
 #include "worker/data/mapped_file.h"
 #include "worker/data/megatron.h"
+#include "worker/data/mixed_dataset.h"
 #include "worker/data/npy.h"
 #include "worker/data/raw_tokens.h"
 #include "worker/data/token_stream.h"
@@ -51,6 +53,64 @@ absl::StatusOr<TokenStream> FindTokens(const v1::DataSource& source,
                    ".bin, .npy, or .jsonl with \"input_ids\""));
 }
 
+bool IsJsonLines(const std::string& path) {
+  return absl::EndsWithIgnoreCase(path, ".jsonl") ||
+         absl::EndsWithIgnoreCase(path, ".json");
+}
+
+// `source` without its files.
+absl::StatusOr<std::unique_ptr<Dataset>> OpenFile(const v1::DataSource& source,
+                                                  int64_t sequence_length,
+                                                  int64_t vocabulary_size) {
+  const bool lines = IsJsonLines(source.path());
+  if (source.pack_documents() && !lines && !source.has_separator()) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        source.path(),
+        ": its documents are to be packed, but nothing says where they end; "
+        "give the token that ends them as the separator"));
+  }
+  StreamOptions options{sequence_length, vocabulary_size, std::nullopt};
+  if (source.has_separator()) options.separator = source.separator();
+  if (const std::string prefix = MegatronPrefix(source.path());
+      !prefix.empty()) {
+    AUTOTP_ASSIGN_OR_RETURN(std::unique_ptr<MappedFile> index,
+                            MappedFile::Open(absl::StrCat(prefix, ".idx")));
+    AUTOTP_ASSIGN_OR_RETURN(std::unique_ptr<MappedFile> tokens,
+                            MappedFile::Open(absl::StrCat(prefix, ".bin")));
+    AUTOTP_ASSIGN_OR_RETURN(TokenStream stream,
+                            FindMegatronTokens(*index, std::move(tokens)));
+    return MakeStreamDataset(std::move(stream), options);
+  }
+  AUTOTP_ASSIGN_OR_RETURN(std::unique_ptr<MappedFile> file,
+                          MappedFile::Open(source.path()));
+  if (lines) {
+    return source.pack_documents()
+               ? MakePackedLinesDataset(std::move(file), sequence_length,
+                                        vocabulary_size)
+               : MakeJsonLinesDataset(std::move(file), sequence_length,
+                                      vocabulary_size);
+  }
+  AUTOTP_ASSIGN_OR_RETURN(TokenStream stream,
+                          FindTokens(source, std::move(file), sequence_length));
+  return MakeStreamDataset(std::move(stream), options);
+}
+
+absl::Status CheckSource(const v1::DataSource& source,
+                         int64_t vocabulary_size) {
+  if (!source.has_separator()) return absl::OkStatus();
+  if (!source.pack_documents()) {
+    return absl::InvalidArgumentError(
+        "a separator is given, but documents are not packed; pack them, or "
+        "leave it out");
+  }
+  if (source.separator() < 0 || source.separator() >= vocabulary_size) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        "the separator ", source.separator(),
+        " is outside the model's vocabulary of ", vocabulary_size, " tokens"));
+  }
+  return absl::OkStatus();
+}
+
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<Dataset>> OpenDataset(
@@ -61,27 +121,27 @@ absl::StatusOr<std::unique_ptr<Dataset>> OpenDataset(
         absl::StrCat("sequence length ", sequence_length, " and vocabulary ",
                      vocabulary_size, " have to be positive"));
   }
-  if (const std::string prefix = MegatronPrefix(source.path());
-      !prefix.empty()) {
-    AUTOTP_ASSIGN_OR_RETURN(std::unique_ptr<MappedFile> index,
-                            MappedFile::Open(absl::StrCat(prefix, ".idx")));
-    AUTOTP_ASSIGN_OR_RETURN(std::unique_ptr<MappedFile> tokens,
-                            MappedFile::Open(absl::StrCat(prefix, ".bin")));
-    AUTOTP_ASSIGN_OR_RETURN(TokenStream stream,
-                            FindMegatronTokens(*index, std::move(tokens)));
-    return MakeStreamDataset(std::move(stream), sequence_length,
-                             vocabulary_size);
+  AUTOTP_RETURN_IF_ERROR(CheckSource(source, vocabulary_size));
+  if (source.files().empty())
+    return OpenFile(source, sequence_length, vocabulary_size);
+  std::vector<std::unique_ptr<Dataset>> parts;
+  std::vector<double> weights;
+  for (const v1::DataFile& file : source.files()) {
+    v1::DataSource one = source;
+    one.clear_files();
+    one.set_path(file.path());
+    AUTOTP_ASSIGN_OR_RETURN(std::unique_ptr<Dataset> part,
+                            OpenFile(one, sequence_length, vocabulary_size));
+    parts.push_back(std::move(part));
+    weights.push_back(file.weight());
   }
-  AUTOTP_ASSIGN_OR_RETURN(std::unique_ptr<MappedFile> file,
-                          MappedFile::Open(source.path()));
-  if (absl::EndsWithIgnoreCase(source.path(), ".jsonl") ||
-      absl::EndsWithIgnoreCase(source.path(), ".json")) {
-    return MakeJsonLinesDataset(std::move(file), sequence_length,
-                                vocabulary_size);
-  }
-  AUTOTP_ASSIGN_OR_RETURN(TokenStream stream,
-                          FindTokens(source, std::move(file), sequence_length));
-  return MakeStreamDataset(std::move(stream), sequence_length, vocabulary_size);
+  return MakeMixedDataset(std::move(parts), std::move(weights));
+}
+
+std::vector<const int64_t*> Batch::Inputs(int count) const {
+  std::vector<const int64_t*> inputs = {input_ids.data(), labels.data()};
+  if (count > 2) inputs.push_back(positions.data());
+  return inputs;
 }
 
 absl::StatusOr<Batch> ReadBatch(const Dataset& dataset,
@@ -91,11 +151,14 @@ absl::StatusOr<Batch> ReadBatch(const Dataset& dataset,
   batch.T = dataset.sequence_length();
   batch.input_ids.resize(batch.B * batch.T);
   batch.labels.resize(batch.B * batch.T);
+  batch.positions.resize(batch.B * batch.T);
   for (int64_t b = 0; b < batch.B; ++b) {
+    const auto row = [&](std::vector<int64_t>& numbers) {
+      return absl::MakeSpan(numbers).subspan(b * batch.T, batch.T);
+    };
     AUTOTP_RETURN_IF_ERROR(dataset.Read(
         sequences[b],
-        absl::MakeSpan(batch.input_ids).subspan(b * batch.T, batch.T),
-        absl::MakeSpan(batch.labels).subspan(b * batch.T, batch.T)));
+        {row(batch.input_ids), row(batch.labels), row(batch.positions)}));
   }
   return batch;
 }

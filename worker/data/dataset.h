@@ -1,6 +1,6 @@
-// dataset.h -- sequences of tokens from a file, whatever its format.
+// dataset.h -- sequences of tokens from files, whatever their formats.
 //
-// Flow: trainer -> OpenDataset() -> sampler.h says which sequences ->
+// Flow: trainer -> OpenDataset() -> feed.h asks sampler.h which sequences ->
 // ReadBatch() -> the program's inputs.
 //
 // Formats, told by content first and extension second:
@@ -13,6 +13,10 @@
 //                   optional, -100 is left out of the loss
 // Sequence i of a flat token file is tokens [iT, (i+1)T); a rest shorter than
 // T is not used. Labels are the inputs: the loss does the shift.
+//
+// Where documents are packed, a token's position is its distance from the
+// first token of its document in the sequence, and that first token is never
+// predicted: its label is left out. Elsewhere a sequence is one document.
 //
 // Threading: a Dataset is immutable; Read() from any thread.
 #ifndef AUTOTP_WORKER_DATA_DATASET_H_
@@ -32,26 +36,41 @@ namespace autotp::data {
 
 inline constexpr int64_t kIgnoredLabel = -100;
 
+// Where a sequence goes: sequence_length() numbers each.
+struct SequenceSpans {
+  absl::Span<int64_t> input_ids;
+  absl::Span<int64_t> labels;
+  absl::Span<int64_t> positions;
+};
+
+// A file of a data set of several.
+struct MixedFile {
+  int64_t sequence_count = 0;
+  double weight = 0;  // share of the sequences, relative to the others'
+};
+
 class Dataset {
  public:
   virtual ~Dataset() = default;
   virtual int64_t sequence_count() const = 0;
   virtual int64_t sequence_length() const = 0;
   virtual const std::string& path() const = 0;
-  // Writes sequence `index` to both spans, sequence_length() numbers each.
+  // Files that are mixed; their sequences are numbered through. Empty: one.
+  virtual std::vector<MixedFile> files() const { return {}; }
+  // Writes sequence `index`.
   //   OUT_OF_RANGE      a token id that the vocabulary lacks; names file,
-  //                     sequence, position and id
+  //                     byte or line, sequence, position and id
   //   INVALID_ARGUMENT  a malformed line (JSON lines)
   //   DATA_LOSS         the file was cut short since it was opened
   // REQUIRES: 0 <= index < sequence_count().
-  virtual absl::Status Read(int64_t index, absl::Span<int64_t> input_ids,
-                            absl::Span<int64_t> labels) const = 0;
+  virtual absl::Status Read(int64_t index, const SequenceSpans& out) const = 0;
 };
 
 // Token ids have to be in [0, vocabulary_size).
 //   NOT_FOUND         no such file
 //   INVALID_ARGUMENT  a malformed or unknown file, or one that holds no
-//                     sequence of that length
+//                     sequence of that length; weights or a separator that
+//                     make no sense
 absl::StatusOr<std::unique_ptr<Dataset>> OpenDataset(
     const v1::DataSource& source, int64_t sequence_length,
     int64_t vocabulary_size);
@@ -60,8 +79,12 @@ absl::StatusOr<std::unique_ptr<Dataset>> OpenDataset(
 struct Batch {
   std::vector<int64_t> input_ids;
   std::vector<int64_t> labels;
+  std::vector<int64_t> positions;
   int64_t B = 0;
   int64_t T = 0;
+
+  // For a program with `count` inputs: 2, or 3 with positions.
+  std::vector<const int64_t*> Inputs(int count) const;
 };
 
 absl::StatusOr<Batch> ReadBatch(const Dataset& dataset,

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <cstring>
+#include <numeric>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -46,39 +47,50 @@ void WidenAs(TokenWidth width, const char* bytes, absl::Span<int64_t> out) {
 
 class StreamDataset final : public Dataset {
  public:
-  StreamDataset(TokenStream stream, int64_t sequence_length,
-                int64_t vocabulary_size)
-      : stream_(std::move(stream)),
-        sequence_length_(sequence_length),
-        vocabulary_size_(vocabulary_size) {}
+  StreamDataset(TokenStream stream, const StreamOptions& options)
+      : stream_(std::move(stream)), options_(options) {}
 
   int64_t sequence_count() const override {
-    return stream_.count / sequence_length_;
+    return stream_.count / options_.sequence_length;
   }
-  int64_t sequence_length() const override { return sequence_length_; }
+  int64_t sequence_length() const override { return options_.sequence_length; }
   const std::string& path() const override { return stream_.file->path(); }
 
-  absl::Status Read(int64_t index, absl::Span<int64_t> input_ids,
-                    absl::Span<int64_t> labels) const override {
+  absl::Status Read(int64_t index, const SequenceSpans& out) const override {
     AUTOTP_CHECK(index >= 0 && index < sequence_count(), "sequence ", index,
                  " of ", sequence_count());
-    AUTOTP_RETURN_IF_ERROR(Annotate(ReadTokens(index, input_ids),
+    AUTOTP_RETURN_IF_ERROR(Annotate(ReadTokens(index, out.input_ids),
                                     absl::StrCat("sequence ", index)));
-    for (int64_t t = 0; t < sequence_length_; ++t) {
-      if (input_ids[t] < 0 || input_ids[t] >= vocabulary_size_) {
-        return TokenError(path(), index, t, input_ids[t], vocabulary_size_);
-      }
+    const int64_t tokens = options_.sequence_length;
+    for (int64_t t = 0; t < tokens; ++t) {
+      const int64_t id = out.input_ids[t];
+      if (id >= 0 && id < options_.vocabulary_size) continue;
+      const int64_t byte =
+          stream_.begin + (index * tokens + t) * SizeOf(stream_.width);
+      return TokenError(absl::StrCat(path(), ": byte ", byte), index, t, id,
+                        options_.vocabulary_size);
     }
-    std::copy(input_ids.begin(), input_ids.end(), labels.begin());
+    std::copy(out.input_ids.begin(), out.input_ids.end(), out.labels.begin());
+    std::iota(out.positions.begin(), out.positions.end(), 0);
+    if (options_.separator.has_value()) MarkDocuments(out);
     return absl::OkStatus();
   }
 
  private:
+  void MarkDocuments(const SequenceSpans& out) const {
+    int64_t position = 0;
+    for (size_t t = 0; t < out.input_ids.size(); ++t) {
+      if (position == 0) out.labels[t] = kIgnoredLabel;
+      out.positions[t] = position;
+      position = out.input_ids[t] == *options_.separator ? 0 : position + 1;
+    }
+  }
+
   absl::Status ReadTokens(int64_t index, absl::Span<int64_t> out) const {
     std::array<char, kPieceBytes> bytes;
     const int64_t width = SizeOf(stream_.width);
     const size_t tokens_max = bytes.size() / static_cast<size_t>(width);
-    int64_t at = stream_.begin + index * sequence_length_ * width;
+    int64_t at = stream_.begin + index * options_.sequence_length * width;
     while (!out.empty()) {
       const size_t tokens = std::min(out.size(), tokens_max);
       const auto piece =
@@ -92,8 +104,7 @@ class StreamDataset final : public Dataset {
   }
 
   const TokenStream stream_;
-  const int64_t sequence_length_;
-  const int64_t vocabulary_size_;
+  const StreamOptions options_;
 };
 
 }  // namespace
@@ -117,26 +128,25 @@ int64_t SizeOf(TokenWidth width) {
 }
 
 absl::StatusOr<std::unique_ptr<Dataset>> MakeStreamDataset(
-    TokenStream stream, int64_t sequence_length, int64_t vocabulary_size) {
+    TokenStream stream, const StreamOptions& options) {
   const int64_t size = static_cast<int64_t>(stream.file->bytes().size());
   AUTOTP_CHECK(stream.begin >= 0 && stream.count >= 0 &&
                    stream.begin + stream.count * SizeOf(stream.width) <= size,
                stream.file->path());
-  if (stream.count < sequence_length) {
-    return absl::InvalidArgumentError(
-        absl::StrCat(stream.file->path(), ": ", stream.count,
-                     " tokens are fewer than one sequence of ", sequence_length,
-                     "; give more data or a shorter sequence length"));
+  if (stream.count < options.sequence_length) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        stream.file->path(), ": ", stream.count,
+        " tokens are fewer than one sequence of ", options.sequence_length,
+        "; give more data or a shorter sequence length"));
   }
-  return std::make_unique<StreamDataset>(std::move(stream), sequence_length,
-                                         vocabulary_size);
+  return std::make_unique<StreamDataset>(std::move(stream), options);
 }
 
-absl::Status TokenError(const std::string& path, int64_t sequence,
+absl::Status TokenError(const std::string& place, int64_t sequence,
                         int64_t position, int64_t id, int64_t vocabulary_size) {
   return absl::OutOfRangeError(absl::StrCat(
-      path, ": sequence ", sequence, ", position ", position, ": token id ", id,
-      " is outside the model's vocabulary of ", vocabulary_size,
+      place, ": sequence ", sequence, ", position ", position, ": token id ",
+      id, " is outside the model's vocabulary of ", vocabulary_size,
       " tokens; check the tokenizer and the token data type"));
 }
 

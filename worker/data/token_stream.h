@@ -7,6 +7,8 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
+#include <string>
 
 #include "absl/status/statusor.h"
 #include "worker/data/dataset.h"
@@ -27,13 +29,22 @@ struct TokenStream {
   TokenWidth width = TokenWidth::kU16;
 };
 
+struct StreamOptions {
+  int64_t sequence_length = 0;
+  int64_t vocabulary_size = 0;
+  // The token that ends a document, where these are packed. A document that
+  // does not end in its sequence goes on in the next one as another.
+  std::optional<int64_t> separator;
+};
+
 // INVALID_ARGUMENT: fewer tokens than one sequence.
 // REQUIRES: the tokens lie in the file.
 absl::StatusOr<std::unique_ptr<Dataset>> MakeStreamDataset(
-    TokenStream stream, int64_t sequence_length, int64_t vocabulary_size);
+    TokenStream stream, const StreamOptions& options);
 
-// OUT_OF_RANGE naming file, sequence, position and id.
-absl::Status TokenError(const std::string& path, int64_t sequence,
+// OUT_OF_RANGE naming the place (file and byte or line), sequence, position
+// and id.
+absl::Status TokenError(const std::string& place, int64_t sequence,
                         int64_t position, int64_t id, int64_t vocabulary_size);
 
 }  // namespace autotp::data

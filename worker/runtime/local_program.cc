@@ -100,6 +100,7 @@ class LocalProgram::Executor final {
   std::vector<int64_t> sizes_;
   std::vector<int> inputs_;  // value ids
   int loss_ = kNone;
+  std::function<void()> backward_begins_;
 
   // Of the run under way, by value id.
   std::vector<at::Tensor> tensors_;
@@ -187,6 +188,7 @@ class LocalProgram::Executor::Backwarder final : public BackwardContext {
 
 absl::Status LocalProgram::Executor::Compile(const v1::Program& program,
                                              const CompileOptions& options) {
+  backward_begins_ = options.backward_begins;
   AUTOTP_RETURN_IF_ERROR(ReadValues(program, options));
   AUTOTP_RETURN_IF_ERROR(ReadNodes(program, options));
   FindLifetimes();
@@ -348,6 +350,7 @@ absl::Status LocalProgram::Executor::RunForward() {
 }
 
 absl::Status LocalProgram::Executor::RunBackward() {
+  if (backward_begins_ != nullptr) backward_begins_();
   AUTOTP_RETURN_IF_ERROR(FinishUnused());
   gradients_[loss_] = at::full({}, gradient_factor_, at::kFloat);
   for (int i = static_cast<int>(nodes_.size()) - 1; i >= 0; --i) {

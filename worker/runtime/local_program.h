@@ -19,6 +19,7 @@
 #define AUTOTP_WORKER_RUNTIME_LOCAL_PROGRAM_H_
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <vector>
 
@@ -38,6 +39,8 @@ struct CompileOptions {
   // The tensor-parallel group; null: a world of one, where collectives are
   // the identity. Outlives the program.
   collective::Communicator* tensor_group = nullptr;
+  // Called between a forward and its backward; may be null.
+  std::function<void()> backward_begins;
 };
 
 // Of one micro-step.

@@ -40,6 +40,7 @@ OperationFactory FindFactory(absl::string_view name) {
           {"copy", MakeCopy},
           {"all_reduce", MakeAllReduce},
           {"all_gather", MakeAllGather},
+          {"reduce_scatter", MakeReduceScatter},
           {"take", MakeTake},
       };
   const auto found = factories->find(name);

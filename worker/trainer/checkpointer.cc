@@ -31,6 +31,13 @@ v1::ParameterRecord RecordOf(const v1::Parameter& parameter) {
   *record.mutable_aliases() = parameter.aliases();
   if (parameter.cut_dim() >= 0)
     *record.add_ranks()->mutable_intervals() = parameter.intervals();
+  const v1::TensorSource& source = parameter.source();
+  const bool renamed =
+      !source.tensor().empty() && source.tensor() != parameter.name();
+  if (renamed || !source.shape().empty()) {
+    *record.mutable_source() = source;
+    record.mutable_source()->clear_file();
+  }
   return record;
 }
 
@@ -85,6 +92,8 @@ absl::StatusOr<v1::Manifest> MakeManifest(const v1::TrainerTask& task,
   manifest.set_trained_dtype(task.config().compute_dtype());
   manifest.mutable_training_state()->set_optimizer(
       task.config().optimizer().kind());
+  *manifest.mutable_export_() = task.export_();
+  manifest.mutable_export_()->clear_path();
   for (const v1::Parameter& parameter : task.program().parameters())
     *manifest.add_parameters() = RecordOf(parameter);
 

@@ -27,6 +27,7 @@ Evaluation::Evaluation(const v1::TrainerTask& task,
                        std::unique_ptr<data::Dataset> dataset)
     : every_steps_(task.evaluation().every_steps()),
       micro_batch_(task.config().micro_batch_size()),
+      inputs_(task.program().inputs_size()),
       dataset_(std::move(dataset)),
       sequences_(dataset_->sequence_count()) {
   if (task.evaluation().max_sequences() > 0)
@@ -74,8 +75,8 @@ absl::StatusOr<v1::EvaluationResult> Evaluation::Run(
     AUTOTP_ASSIGN_OR_RETURN(const data::Batch batch, ReadMicroBatch(first));
     const auto counted = static_cast<double>(CountedTokens(batch));
     if (counted == 0) continue;  // on all ranks of the tensor group
-    const int64_t* inputs[] = {batch.input_ids.data(), batch.labels.data()};
-    AUTOTP_ASSIGN_OR_RETURN(const float mean, program.Evaluate(inputs, state));
+    AUTOTP_ASSIGN_OR_RETURN(
+        const float mean, program.Evaluate(batch.Inputs(inputs_), state));
     loss += mean * counted;
     tokens += counted;
   }

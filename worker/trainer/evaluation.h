@@ -42,6 +42,7 @@ class Evaluation {
 
   const int64_t every_steps_;
   const int64_t micro_batch_;
+  const int inputs_;  // of the program
   const std::unique_ptr<data::Dataset> dataset_;
   int64_t sequences_;
 };

@@ -51,6 +51,12 @@ absl::StatusOr<Groups> FormGroups(const v1::TrainerTask& task,
     }
     *place = *std::move(made);
   }
+  groups.tensor = collective::Metered(std::move(groups.tensor),
+                                      v1::CollectivePlan::GROUP_TENSOR,
+                                      groups.traffic.get());
+  groups.data =
+      collective::Metered(std::move(groups.data),
+                          v1::CollectivePlan::GROUP_DATA, groups.traffic.get());
   if (groups.tensor == nullptr || groups.data == nullptr ||
       groups.world == nullptr) {
     return absl::InvalidArgumentError(

@@ -10,11 +10,15 @@
 #include "absl/status/statusor.h"
 #include "autotp/v1/assignment.pb.h"
 #include "worker/collective/communicator.h"
+#include "worker/collective/traffic.h"
 #include "worker/trainer/train.h"
 
 namespace autotp::trainer {
 
 struct Groups {
+  // What tensor and data have sent; its place stays when the groups move.
+  std::unique_ptr<collective::Traffic> traffic =
+      std::make_unique<collective::Traffic>();
   std::unique_ptr<collective::Communicator> tensor;
   std::unique_ptr<collective::Communicator> data;
   std::unique_ptr<collective::Communicator> world;

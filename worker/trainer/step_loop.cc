@@ -2,11 +2,13 @@
 
 #include <cmath>
 #include <optional>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "proto/support/status_macros.h"
 #include "spdlog/spdlog.h"
+#include "worker/data/feed.h"
 #include "worker/data/sampler.h"
 #include "worker/optimizer/adam.h"
 #include "worker/optimizer/loss_scaler.h"
@@ -35,24 +37,32 @@ class StepLoop {
         position_(position),
         data_size_(parts.groups.data->size()),
         served_request_(0) {
-    sampler_.sequence_count = parts.dataset.sequence_count();
+    sampler_ =
+        data::SamplerOf(parts.dataset, task_.data().shuffle(), task_.seed());
     sampler_.train_batch_size = config_.train_batch_size();
     sampler_.micro_batch_size = config_.micro_batch_size();
     sampler_.data_parallel_size = data_size_;
-    sampler_.shuffle = task_.data().shuffle();
-    sampler_.seed = task_.seed();
-    if (config_.has_loss_scaling())
+    if (config_.has_loss_scaling()) {
       scaler_.emplace(config_.loss_scaling(), position_.state);
+    } else {
+      position_.state.clear_loss_scale();  // of an earlier attempt in fp16
+    }
   }
 
   absl::StatusOr<TrainResult> Run() {
     AUTOTP_RETURN_IF_ERROR(
         WithReason(data::CheckSampler(sampler_), v1::FAILURE_REASON_DATA));
+    feed_.emplace(parts_.dataset,
+                  data::FeedOptions{sampler_, parts_.groups.data->rank(),
+                                    config_.accumulation_steps(),
+                                    position_.sequences_consumed,
+                                    task_.max_steps() - position_.step});
     TrainResult result;
     bool done = position_.step >= task_.max_steps();
     while (!done && !result.stopped_early) {
       v1::StepMetrics metrics;
       AUTOTP_ASSIGN_OR_RETURN(const Agreement agreement, RunStep(metrics));
+      if (!std::exchange(counted_, true)) result.measured.sent = Sent();
       done = IsDone(agreement);
       result.stopped_early = agreement.stop && !done;
       if (parts_.evaluation != nullptr &&
@@ -86,6 +96,7 @@ class StepLoop {
     const absl::Time start = absl::Now();
     const int64_t step = position_.step + 1;
     parts_.state.BeginStep();
+    parts_.groups.traffic->Take(1);  // of what came between steps
     double loss = 0;
     for (int64_t micro = 0; micro < config_.accumulation_steps(); ++micro) {
       AUTOTP_ASSIGN_OR_RETURN(const float micro_loss, RunMicroStep(micro));
@@ -146,10 +157,16 @@ class StepLoop {
     return absl::OkStatus();
   }
 
+  // Of the step that has just ended.
+  std::vector<v1::CollectivePlan> Sent() const {
+    std::vector<v1::CollectivePlan> sent =
+        parts_.groups.traffic->Take(config_.accumulation_steps());
+    spdlog::info("sent in a step: {}", collective::TrafficText(sent));
+    return sent;
+  }
+
   absl::StatusOr<float> RunMicroStep(int64_t micro) {
-    absl::StatusOr<data::Batch> batch = data::ReadBatch(
-        parts_.dataset, data::MicroBatch(sampler_, position_.sequences_consumed,
-                                         micro, parts_.groups.data->rank()));
+    absl::StatusOr<data::Batch> batch = feed_->Next();
     if (!batch.ok()) return WithReason(batch.status(), v1::FAILURE_REASON_DATA);
     runtime::RunOptions options;
     options.gradient_factor =
@@ -160,9 +177,12 @@ class StepLoop {
         data::FirstPosition(sampler_, position_.sequences_consumed, micro,
                             parts_.groups.data->rank());
     parts_.state.BeginMicroStep();
-    const int64_t* inputs[] = {batch->input_ids.data(), batch->labels.data()};
+    parts_.groups.traffic->Enter(collective::Traffic::Phase::kForward);
+    const std::vector<const int64_t*> inputs =
+        batch->Inputs(task_.program().inputs_size());
     AUTOTP_ASSIGN_OR_RETURN(const float loss,
                             parts_.program.Run(inputs, options, parts_.state));
+    parts_.groups.traffic->Enter(collective::Traffic::Phase::kStep);
     AUTOTP_RETURN_IF_ERROR(parts_.state.FinishMicroStep());
     return loss;
   }
@@ -222,7 +242,9 @@ class StepLoop {
   const int data_size_;
   data::SamplerOptions sampler_;
   std::optional<optimizer::LossScaler> scaler_;
+  std::optional<data::BatchFeed> feed_;
   int64_t served_request_;
+  bool counted_ = false;  // what a step sends
 };
 
 }  // namespace

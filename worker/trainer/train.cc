@@ -40,14 +40,28 @@ absl::Status CheckTask(const v1::TrainerTask& task) {
                      " with tensor-parallel size ", task.tensor_parallel_size(),
                      " is no layout"));
   }
-  if (task.program().inputs_size() != 2) {
+  const int inputs = task.program().inputs_size();
+  if (inputs != 2 && inputs != 3) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        "the program has ", inputs,
+        " inputs, not input_ids, labels and, for packed documents, positions"));
+  }
+  if (inputs == 2 && task.data().pack_documents()) {
     return absl::InvalidArgumentError(
-        absl::StrCat("the program has ", task.program().inputs_size(),
-                     " inputs, not input_ids and labels"));
+        "documents are packed, but the program has no input for positions");
   }
   if (task.config().accumulation_steps() < 1)
     return absl::InvalidArgumentError("accumulation_steps is below 1");
   return absl::OkStatus();
+}
+
+v1::Estimate Held(const zero::FlatState& state) {
+  v1::Estimate held;
+  held.set_parameter_bytes(state.weight_bytes());
+  held.set_gradient_bytes(state.gradient_bytes());
+  held.set_optimizer_bytes(state.optimizer_state_bytes());
+  held.set_buffer_bytes(state.buffer_bytes());
+  return held;
 }
 
 // What this rank is and holds; tests/bench/run reads the key=value words.
@@ -98,6 +112,9 @@ absl::StatusOr<TrainResult> TrainInGroups(const v1::TrainerTask& task,
   runtime::CompileOptions options;
   options.compute_type = ComputeTypeOf(task.config().compute_dtype());
   options.tensor_group = groups.tensor_or_null();
+  options.backward_begins = [traffic = groups.traffic.get()] {
+    traffic->Enter(collective::Traffic::Phase::kBackward);
+  };
   AUTOTP_ASSIGN_OR_RETURN(
       const std::unique_ptr<runtime::LocalProgram> program,
       runtime::LocalProgram::Compile(task.program(), options));
@@ -115,6 +132,7 @@ absl::StatusOr<TrainResult> TrainInGroups(const v1::TrainerTask& task,
   const LoopParts parts{task,     host,   groups,       dataset,
                         *program, *state, checkpointer, evaluation};
   AUTOTP_ASSIGN_OR_RETURN(TrainResult result, RunSteps(parts, first));
+  result.measured.held = Held(*state);
   AUTOTP_RETURN_IF_ERROR(checkpointer.Finish());
   // Nothing was left to train: the checkpoint that we came from is the model.
   const std::string& manifest_path = checkpointer.saved_step() < 0

@@ -7,10 +7,12 @@
 
 #include <map>
 #include <string>
+#include <vector>
 
 #include "absl/status/statusor.h"
 #include "autotp/v1/assignment.pb.h"
 #include "autotp/v1/job.pb.h"
+#include "autotp/v1/plan.pb.h"
 #include "autotp/v1/worker_service.pb.h"
 #include "worker/collective/factory.h"
 
@@ -50,10 +52,17 @@ class TrainerHost {
       const v1::CommitCheckpointRequest& request) = 0;
 };
 
+// What a plan estimates, of this rank.
+struct Measured {
+  v1::Estimate held;                     // bytes, activations aside
+  std::vector<v1::CollectivePlan> sent;  // in the first step
+};
+
 struct TrainResult {
   bool stopped_early = false;  // by a wish; a checkpoint was saved
   int64_t step = 0;
   std::string model_path;  // rank 0, when all steps are done
+  Measured measured;
 };
 
 absl::StatusOr<TrainResult> Train(const v1::TrainerTask& task,

@@ -1,10 +1,12 @@
-// trainer_main.cc -- autotp-trainer: the zygote, and the trainers it forks.
+// trainer_main.cc -- autotp-trainer: the zygote, and the trainers it forks; by
+// --export, a checkpoint becomes a model folder (export_command.h).
 #include <cstdio>
 #include <string>
 
 #include "absl/strings/numbers.h"
 #include "absl/strings/string_view.h"
 #include "proto/support/socket_channel.h"
+#include "worker/checkpoint/export_command.h"
 #include "worker/trainer/process.h"
 #include "worker/trainer/train.h"
 #include "worker/trainer/zygote.h"
@@ -19,13 +21,16 @@ int TrainerMain(autotp::trainer::ForkedTrainer trainer) {
 int Usage() {
   std::fprintf(stderr,
                "usage: autotp-trainer --zygote --control-fd N\n"
-               "started by autotp-worker, not by hand\n");
+               "started by autotp-worker, not by hand; with --export by "
+               "autotp export\n");
   return 2;
 }
 
 }  // namespace
 
 int main(int argc, char** argv) {
+  if (argc > 1 && absl::string_view(argv[1]) == "--export")
+    return autotp::checkpoint::RunExport(argc - 2, argv + 2);
   int control = -1;
   bool zygote = false;
   for (int i = 1; i < argc; ++i) {

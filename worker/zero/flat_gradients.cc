@@ -126,9 +126,16 @@ runtime::GradientSlot FlatGradients::Slot(int parameter) {
     absl::StatusOr<HostMemory> taken = TakeBucketMemory();
     AUTOTP_CHECK(taken.ok(), taken.status().ToString());
     memory = *std::move(taken);
+    NoteBucketBytes();
   }
   return {memory.floats() + place.begin - layout_.buckets()[index].range.begin,
           add};
+}
+
+void FlatGradients::NoteBucketBytes() {
+  int64_t bytes = reduction_.memory.bytes() + spare_.bytes();
+  for (const HostMemory& bucket : buckets_) bytes += bucket.bytes();
+  most_bucket_bytes_ = std::max(most_bucket_bytes_, bytes);
 }
 
 absl::Status FlatGradients::Done(int parameter) {

@@ -64,6 +64,11 @@ class FlatGradients {
   const float* Reduced(const Bucket& bucket, const Range& range);
 
   int64_t bytes() const { return memory_.bytes(); }
+  // Of the buckets under way, at the most so far, and what else gradients pass
+  // through.
+  int64_t room_bytes() const {
+    return most_bucket_bytes_ + exchanged_.bytes() + widened_.bytes();
+  }
 
  private:
   // A bucket's gradients on their way to its shard (stage 2).
@@ -82,6 +87,7 @@ class FlatGradients {
   void* At(int64_t position, const Bucket& bucket) const;
   Range Own(const Bucket& bucket) const;
   absl::StatusOr<HostMemory> TakeBucketMemory();
+  void NoteBucketBytes();
 
   void Accumulate(int bucket);
   absl::Status StartReduction(int bucket);
@@ -109,6 +115,7 @@ class FlatGradients {
   std::vector<int> pending_;   // [bucket] parameters not yet done
   std::vector<HostMemory> buckets_;  // [bucket] being filled, fp32
   HostMemory spare_;                 // a bucket's memory, kept for the next
+  int64_t most_bucket_bytes_ = 0;
   HostMemory exchanged_;             // a bucket in the exchange type
   HostMemory widened_;  // what Reduced() returns of a 16-bit buffer
   BucketReduction reduction_;

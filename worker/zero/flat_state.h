@@ -114,6 +114,11 @@ class FlatState final : public runtime::ParameterStore {
   // Of weights with their masters, and of gradients outside buckets.
   int64_t weight_bytes() const { return weights_.bytes() + masters_.bytes(); }
   int64_t gradient_bytes() const { return gradients_->bytes(); }
+  // Of what gradients pass through, at the most so far, and of the
+  // all-gather's room.
+  int64_t buffer_bytes() const {
+    return gradients_->room_bytes() + gather_.bytes();
+  }
   const FlatLayout& layout() const { return layout_; }
 
  private:

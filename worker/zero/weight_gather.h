@@ -33,6 +33,8 @@ class WeightGather {
                                              int64_t elements_max);
   WeightGather() = default;
 
+  int64_t bytes() const { return arrived_.bytes(); }
+
   // `weights`: the whole flat buffer, in which this rank's shard is new.
   absl::Status Gather(const Bucket& bucket, void* weights);
 

@@ -17,8 +17,9 @@ constexpr KeyEntry kRows[] = {
     {"tensor_parallel", "partition_config", kSection, "", kHonoured,
      "rules of your own"},
     {"tensor_parallel", "vocab_parallel_lm_head", kFlag, "", kHonoured,
-     "true, or nothing said: embedding, head and loss are cut over the "
-     "vocabulary; false: they are not"},
+     "true: head and loss are cut over the vocabulary, whatever a rule says of "
+     "the head; null: embedding, head and loss are, unless a rule says "
+     "otherwise; false: they are not, unless a spec of your own cuts them"},
     {"tensor_parallel", "vocab_parallel_ce_backend", OneOf("torch|liger"),
      "\"torch\"", kNoEffect,
      "chooses between two implementations of the same loss"},
@@ -40,8 +41,9 @@ constexpr KeyEntry kRows[] = {
     {"tensor_parallel.tp", "tp_size",
      KeyType{KeyType::Kind::kInteger, 1, 65536}, "1", kHonoured,
      "1, or the same as autotp_size"},
-    {"tensor_parallel.tp", "tp_grain_size", kPositive, "1", kNoEffect,
-     "rounds uneven shards; cuts here follow whole heads, columns and rows"},
+    {"tensor_parallel.tp", "tp_grain_size", kPositive, "1", kHonoured,
+     "columns and rows are shared out in multiples of so many, the rest to the "
+     "last rank; heads are whole in any case"},
     {"tensor_parallel.tp", "mpu", kAnything, "", kRefusedIfEnabled,
      kPythonObject},
     {"tensor_parallel.tp", "tp_group", kAnything, "", kRefusedIfEnabled,

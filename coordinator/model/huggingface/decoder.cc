@@ -14,7 +14,8 @@ Decoder::Decoder(std::string name, const DecoderSizes& sizes,
                  const DecoderNames& names)
     : sizes_(sizes),
       names_(names),
-      builder_(std::move(name), sizes.input.batch, sizes.input.tokens) {}
+      builder_(std::move(name), sizes.input.batch, sizes.input.tokens,
+               sizes.input.packed) {}
 
 ValueId Decoder::Embed() {
   const auto base = builder_.Enter(names_.base);
@@ -117,7 +118,10 @@ ValueId Decoder::Positions(absl::string_view module, int64_t rows,
   const ValueId table =
       builder_.Parameter(absl::StrCat(module, ".weight"), {rows, sizes_.hidden},
                          {.standard_deviation = sizes_.standard_deviation});
-  return builder_.Slice(table, 0, first, first + sizes_.input.tokens);
+  const ValueId rows_used =
+      builder_.Slice(table, 0, first, first + sizes_.input.tokens);
+  return sizes_.input.packed ? builder_.LookUp(rows_used, builder_.positions())
+                             : rows_used;
 }
 
 Heads Decoder::ToHeads(ValueId q, ValueId k, ValueId v) {

@@ -108,7 +108,10 @@ class Decoder {
   // A linear with a bias whose weight is stored [in, out].
   program::ValueId Conv1d(absl::string_view module, program::ValueId x,
                           int64_t out, double standard_deviation);
-  // Rows [first, first + T) of a table of `rows` learned positions: [T,C].
+  // Rows [first, first + T) of a table of `rows` learned positions: [T,C]; of
+  // packed documents the row of each token's position: [B,T,C]. Rotations and
+  // ALiBi need no such care: only distances within a document count in them
+  // (a table that stretches with the length stretches for the sequence's).
   program::ValueId Positions(absl::string_view module, int64_t rows,
                              int64_t first);
 

@@ -19,6 +19,7 @@ namespace autotp::model {
 struct InputShape {
   int64_t batch = 1;
   int64_t tokens = 1;
+  bool packed = false;  // sequences hold documents (Builder's positions)
 };
 
 // What a family calls the common keys; where its own name is absent, the usual

@@ -136,6 +136,7 @@ class Matcher {
     parameter->source_file = found->second.file;
     parameter->source_tensor = found->first;
     parameter->source_offset = *offset;
+    parameter->source_shape = found->second.stored.shape;
     return absl::OkStatus();
   }
 

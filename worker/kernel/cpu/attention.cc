@@ -20,10 +20,14 @@ struct Block {
   int64_t keys() const { return end - first; }
 };
 
+int64_t FirstKey(const AttentionShape& shape, int64_t query) {
+  const int64_t first = shape.first != nullptr ? shape.first[query] : 0;
+  return shape.window > 0 ? std::max(first, query - shape.window + 1) : first;
+}
+
 Block BlockAt(const AttentionShape& shape, int64_t begin) {
-  return {
-      begin, std::min(begin + kBlock, shape.tokens),
-      shape.window > 0 ? std::max<int64_t>(0, begin - shape.window + 1) : 0};
+  return {begin, std::min(begin + kBlock, shape.tokens),
+          FirstKey(shape, begin)};
 }
 
 // The block of each head, one after the other: [R * queries, width], dense.
@@ -61,9 +65,7 @@ void ForEachRow(const AttentionShape& shape, const Block& block,
   int64_t row = 0;
   for (int64_t head = 0; head < shape.heads; ++head) {
     for (int64_t query = block.begin; query < block.end; ++query, ++row) {
-      const int64_t first =
-          shape.window > 0 ? std::max(block.first, query - shape.window + 1)
-                           : block.first;
+      const int64_t first = FirstKey(shape, query);
       body(row, first - block.first, query + 1 - first);
     }
   }

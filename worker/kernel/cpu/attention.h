@@ -25,6 +25,9 @@ struct AttentionShape {
   float scale = 1.0f;
   float soft_cap = 0.0f;        // scores are soft_cap * tanh(s / soft_cap)
   const float* bias = nullptr;  // [R, T], dense: added to a key's scores
+  // [T], never falling: the first key that a query may see, where documents
+  // are packed; null: 0.
+  const int64_t* first = nullptr;
 };
 
 // Heads of one group, T rows of D or W numbers each. Rows lie `token` apart,

@@ -3,6 +3,7 @@
 
 #include <utility>
 
+#include "absl/strings/str_cat.h"
 #include "proto/support/status_macros.h"
 #include "worker/kernel/cpu/attention.h"
 #include "worker/runtime/attributes.h"
@@ -48,6 +49,7 @@ class Attention final : public Operation {
     v_ = WithDenseRows(context.Input(2));
     bias_ = context.FloatInput(3);
     if (bias_.defined()) bias_ = bias_.contiguous();
+    AUTOTP_RETURN_IF_ERROR(NoteDocuments(context.Input(4)));
     const at::Tensor q = ToFloat(q_);
     const at::Tensor k = ToFloat(k_);
     const at::Tensor v = ToFloat(v_);
@@ -55,7 +57,7 @@ class Attention final : public Operation {
     y_ = MakeHeads(q, q.size(1), v.size(3));
     log_sums_ = at::empty({q.size(0), q.size(1), q.size(2)}, q.options());
     ForEachGroup(shape, k, [&](int64_t b, int64_t g, int64_t head) {
-      kernel::AttentionForward(WithBias(shape, head), MultiplyMatrices,
+      kernel::AttentionForward(Within(shape, b, head), MultiplyMatrices,
                                ReadRows(q, b, head), ReadRows(k, b, g),
                                ReadRows(v, b, g), WriteRows(y_, b, head),
                                LogSums(b, head));
@@ -76,12 +78,12 @@ class Attention final : public Operation {
     at::Tensor dv = MakeHeads(v, v.size(1), v.size(3));
     ForEachGroup(shape, k, [&](int64_t b, int64_t g, int64_t head) {
       kernel::AttentionBackward(
-          WithBias(shape, head), MultiplyMatrices, ReadRows(q, b, head),
+          Within(shape, b, head), MultiplyMatrices, ReadRows(q, b, head),
           ReadRows(k, b, g), ReadRows(v, b, g), ReadRows(y, b, head),
           LogSums(b, head), ReadRows(dy, b, head), WriteRows(dq, b, head),
           WriteRows(dk, b, g), WriteRows(dv, b, g));
     });
-    log_sums_ = bias_ = at::Tensor();
+    log_sums_ = bias_ = first_keys_ = at::Tensor();
     if (context.Needs(0)) context.Add(0, std::move(dq));
     if (context.Needs(1)) context.Add(1, std::move(dk));
     if (context.Needs(2)) context.Add(2, std::move(dv));
@@ -104,10 +106,31 @@ class Attention final : public Operation {
             .soft_cap = static_cast<float>(soft_cap_)};
   }
 
-  kernel::AttentionShape WithBias(kernel::AttentionShape shape,
-                                  int64_t head) const {
+  // The first key of each query, of its position in its document.
+  absl::Status NoteDocuments(const at::Tensor& positions) {
+    if (!positions.defined()) return absl::OkStatus();
+    const at::Tensor rows = positions.contiguous();
+    first_keys_ = at::empty(rows.sizes(), rows.options());
+    const int64_t tokens = rows.size(1);
+    const int64_t* in = rows.const_data_ptr<int64_t>();
+    auto* out = first_keys_.mutable_data_ptr<int64_t>();
+    for (int64_t i = 0; i < rows.numel(); ++i) {
+      const int64_t t = i % tokens;
+      out[i] = t - in[i];
+      if (in[i] < 0 || out[i] < (t == 0 ? 0 : out[i - 1])) {
+        return absl::InvalidArgumentError(absl::StrCat(
+            "position ", in[i], " of token ", t, " is of no document"));
+      }
+    }
+    return absl::OkStatus();
+  }
+
+  kernel::AttentionShape Within(kernel::AttentionShape shape, int64_t b,
+                                int64_t head) const {
     if (bias_.defined())
       shape.bias = bias_.const_data_ptr<float>() + head * shape.tokens;
+    if (first_keys_.defined())
+      shape.first = first_keys_.const_data_ptr<int64_t>() + b * shape.tokens;
     return shape;
   }
 
@@ -130,7 +153,7 @@ class Attention final : public Operation {
   const double scale_;
   const int64_t window_;   // 0: none
   const double soft_cap_;  // 0: none
-  at::Tensor q_, k_, v_, bias_, y_, log_sums_;
+  at::Tensor q_, k_, v_, bias_, first_keys_, y_, log_sums_;
 };
 
 }  // namespace

@@ -37,6 +37,7 @@ OperationOr MakeCrossEntropy(const NodeInfo& info);
 OperationOr MakeCopy(const NodeInfo& info);
 OperationOr MakeAllReduce(const NodeInfo& info);
 OperationOr MakeAllGather(const NodeInfo& info);
+OperationOr MakeReduceScatter(const NodeInfo& info);
 OperationOr MakeTake(const NodeInfo& info);
 
 }  // namespace autotp::runtime

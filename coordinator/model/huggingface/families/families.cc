@@ -8,6 +8,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "coordinator/model/finding.h"
+#include "proto/support/nearest.h"
 #include "proto/support/status_macros.h"
 
 namespace autotp::model {
@@ -45,44 +46,10 @@ constexpr Family kFamilies[] = {
     {"starcoder2", "model", BuildStarcoder2},
 };
 
-// Levenshtein's: insertions, deletions, replacements.
-size_t EditDistance(absl::string_view a, absl::string_view b) {
-  std::vector<size_t> row(b.size() + 1);
-  for (size_t j = 0; j <= b.size(); ++j) row[j] = j;
-  for (size_t i = 1; i <= a.size(); ++i) {
-    size_t diagonal = row[0];
-    row[0] = i;
-    for (size_t j = 1; j <= b.size(); ++j) {
-      const size_t replaced = diagonal + (a[i - 1] == b[j - 1] ? 0 : 1);
-      diagonal = row[j];
-      row[j] = std::min({row[j] + 1, row[j - 1] + 1, replaced});
-    }
-  }
-  return row[b.size()];
-}
-
-// Of a name that is near enough to be meant; empty: none is.
-absl::string_view Nearest(absl::string_view type) {
-  constexpr size_t kLongestName = 64;
-  constexpr size_t kNear = 2;
-  if (type.size() > kLongestName) return "";
-  absl::string_view nearest;
-  size_t least = kNear + 1;
-  for (const Family& family : kFamilies) {
-    const size_t distance = EditDistance(type, family.model_type);
-    if (distance < least) {
-      least = distance;
-      nearest = family.model_type;
-    }
-  }
-  return nearest;
-}
-
-std::string KnownNames() {
-  return absl::StrJoin(kFamilies, ", ",
-                       [](std::string* out, const Family& family) {
-                         absl::StrAppend(out, family.model_type);
-                       });
+std::vector<absl::string_view> Names() {
+  std::vector<absl::string_view> names;
+  for (const Family& family : kFamilies) names.push_back(family.model_type);
+  return names;
 }
 
 }  // namespace
@@ -94,10 +61,11 @@ absl::StatusOr<Family> FindFamily(ConfigReader& config) {
   AUTOTP_RETURN_IF_ERROR(config.status());
   for (const Family& family : kFamilies)
     if (family.model_type == type) return family;
-  Finding finding{.reason = "MODEL_TYPE_UNKNOWN",
-                  .file = config.file(),
-                  .suggestion = absl::StrCat("known are ", KnownNames()),
-                  .json_pointer = "/model_type"};
+  Finding finding{
+      .reason = "MODEL_TYPE_UNKNOWN",
+      .file = config.file(),
+      .suggestion = absl::StrCat("known are ", absl::StrJoin(Names(), ", ")),
+      .json_pointer = "/model_type"};
   if (type.empty()) {
     finding.message = "has no 'model_type', so its family is not known";
     return ToStatus(finding);
@@ -112,7 +80,7 @@ absl::StatusOr<Family> FindFamily(ConfigReader& config) {
                     "; its code comes with the folder ('auto_map') and is not "
                     "run here");
   }
-  const absl::string_view nearest = Nearest(type);
+  const absl::string_view nearest = Nearest(type, Names());
   if (!nearest.empty()) {
     finding.suggestion =
         absl::StrCat("did you mean '", nearest, "'? ", finding.suggestion);

@@ -37,7 +37,8 @@ TEST_F(JobRequestTest, FlagsFillTheSpec) {
   app.parse("--model /m --data /d.bin --config " + config_ +
                 " --slots 4 --sequence-length 32 --max-steps 8 --output /out"
                 " --seed 7 --no-shuffle --token-dtype u32 --init random"
-                " --checkpoint-every 3 --resume --export-dtype bf16",
+                " --checkpoint-every 3 --resume --export-dtype bf16"
+                " --sequence-parallel",
             /*program_name_included=*/false);
   const auto spec = ToJobSpec(request);
   ASSERT_TRUE(spec.ok()) << spec.status();
@@ -51,6 +52,77 @@ TEST_F(JobRequestTest, FlagsFillTheSpec) {
   EXPECT_EQ(spec->run().export_dtype(), v1::DATA_TYPE_BFLOAT16);
   EXPECT_EQ(spec->checkpoint().every_steps(), 3);
   EXPECT_TRUE(spec->checkpoint().resume());
+  EXPECT_TRUE(spec->run().sequence_parallel());
+}
+
+TEST_F(JobRequestTest, EvaluationAndTargetAreRunSettings) {
+  JobRequest request = Minimal();
+  const auto plain = ToJobSpec(request);
+  ASSERT_TRUE(plain.ok()) << plain.status();
+  EXPECT_FALSE(plain->run().has_evaluation());
+  EXPECT_EQ(plain->run().target_loss(), 0);
+
+  CLI::App app;
+  AddJobFlags(app, request, "--output", /*required=*/false);
+  app.parse(
+      "--token-dtype u32 --eval-data held.bin --eval-every 10"
+      " --eval-sequences 64 --target-loss 2.5",
+      /*program_name_included=*/false);
+  const auto spec = ToJobSpec(request);
+  ASSERT_TRUE(spec.ok()) << spec.status();
+  const v1::EvaluationSettings& evaluation = spec->run().evaluation();
+  EXPECT_EQ(evaluation.data().path().front(), '/');
+  EXPECT_THAT(evaluation.data().path(), HasSubstr("held.bin"));
+  EXPECT_EQ(evaluation.data().token_type(), v1::DataSource::TOKEN_TYPE_UINT32);
+  EXPECT_EQ(evaluation.every_steps(), 10);
+  EXPECT_EQ(evaluation.max_sequences(), 64);
+  EXPECT_EQ(spec->run().target_loss(), 2.5);
+}
+
+// The coordinator says what is missing.
+TEST_F(JobRequestTest, AnEvaluationWithoutDataIsNotForgotten) {
+  JobRequest request = Minimal();
+  request.eval_every = 5;
+  const auto spec = ToJobSpec(request);
+  ASSERT_TRUE(spec.ok()) << spec.status();
+  EXPECT_TRUE(spec->run().has_evaluation());
+}
+
+TEST_F(JobRequestTest, SeveralFilesHaveWeights) {
+  JobRequest request;
+  CLI::App app;
+  AddJobFlags(app, request, "--output", /*required=*/false);
+  app.parse("--model /m --config " + config_ +
+                " --data /a.bin=0.7 --data /b=x.jsonl=0.3 --data /c=d.npy"
+                " --pack-documents --separator 0",
+            /*program_name_included=*/false);
+  const auto spec = ToJobSpec(request);
+  ASSERT_TRUE(spec.ok()) << spec.status();
+  const v1::DataSource& data = spec->data();
+  EXPECT_EQ(data.path(), "");
+  ASSERT_EQ(data.files_size(), 3);
+  EXPECT_EQ(data.files(0).path(), "/a.bin");
+  EXPECT_EQ(data.files(0).weight(), 0.7);
+  EXPECT_EQ(data.files(1).path(), "/b=x.jsonl");
+  EXPECT_EQ(data.files(1).weight(), 0.3);
+  EXPECT_EQ(data.files(2).path(), "/c=d.npy");
+  EXPECT_EQ(data.files(2).weight(), 0);
+  EXPECT_TRUE(data.pack_documents());
+  EXPECT_TRUE(data.has_separator());
+  EXPECT_EQ(data.separator(), 0);
+}
+
+TEST_F(JobRequestTest, AJobFilesDataIsAPathOrAListOfThem) {
+  for (const char* data : {R"("/a.bin")", R"(["/a.bin", "/b.bin=2"])"}) {
+    const std::string path = folder_ / "job.json";
+    std::ofstream(path) << R"({"data": )" << data << "}";
+    JobRequest request;
+    ASSERT_TRUE(ReadJobFile(path, request).ok()) << data;
+    EXPECT_EQ(request.data[0], "/a.bin");
+  }
+  std::ofstream(folder_ / "bad.json") << R"({"data": 3})";
+  JobRequest request;
+  EXPECT_FALSE(ReadJobFile(folder_ / "bad.json", request).ok());
 }
 
 TEST_F(JobRequestTest, NoDecayTakesPatterns) {
@@ -88,12 +160,17 @@ TEST_F(JobRequestTest, AMissingConfigIsNamed) {
 
 TEST_F(JobRequestTest, AJobFileFillsTheRequest) {
   const std::string path = folder_ / "job.json";
-  std::ofstream(path) << R"({"model": "/m", "slots": 2, "no_shuffle": true})";
+  std::ofstream(path) << R"({"model": "/m", "slots": 2, "no_shuffle": true,
+                               "target_loss": 2, "eval_every": 3,
+                               "sequence_parallel": true})";
   JobRequest request;
   ASSERT_TRUE(ReadJobFile(path, request).ok());
   EXPECT_EQ(request.model, "/m");
   EXPECT_EQ(request.slots, 2);
   EXPECT_TRUE(request.no_shuffle);
+  EXPECT_EQ(request.target_loss, 2.0);
+  EXPECT_EQ(request.eval_every, 3);
+  EXPECT_TRUE(request.sequence_parallel);
 }
 
 TEST_F(JobRequestTest, AJobFilesMistakesAreNamed) {

@@ -270,12 +270,29 @@ TEST(ReferenceRowsTest, TensorParallel) {
   });
 }
 
+TEST(ReferenceRowsTest, Grain) {
+  const std::pair<const char*, int64_t> rows[] = {
+      {R"("tp": {})", 1},
+      {R"("tp": {"tp_grain_size": 64})", 64},
+      {R"("tensor_parallel": {"tp_grain_size": "32"})", 32}};
+  for (const auto& [member, grain] : rows) {
+    const Reading reading =
+        Read(With(absl::StrCat("" tensor_parallel ": {" autotp_size ": 2, ",
+                               member, "}")),
+             4);
+    EXPECT_EQ(reading.result.tensor_parallel.grain, grain) << member;
+  }
+  Check({{With(R"("tensor_parallel": {"tp": {"tp_grain_size": 0}})"),
+          "error OUT_OF_RANGE /tensor_parallel/tp/tp_grain_size"}});
+}
+
 TEST(ReferenceRowsTest, VocabularyParallelHead) {
-  const std::pair<const char*, bool> rows[] = {
-      {R"("vocab_parallel_lm_head": true)", true},
-      {R"("vocab_parallel_lm_head": false)", false},
-      {R"("vocab_parallel_lm_head": null)", true},
-      {R"("vocab_parallel_ce_backend": "liger")", true}};
+  using enum VocabularyParallel;
+  const std::pair<const char*, VocabularyParallel> rows[] = {
+      {R"("vocab_parallel_lm_head": true)", kAlways},
+      {R"("vocab_parallel_lm_head": false)", kNever},
+      {R"("vocab_parallel_lm_head": null)", kUnlessRuled},
+      {R"("vocab_parallel_ce_backend": "liger")", kUnlessRuled}};
   for (const auto& [member, parallel] : rows) {
     const Reading reading =
         Read(With(absl::StrCat("\"tensor_parallel\": {\"autotp_size\": 2, ",

@@ -1,6 +1,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 #include "tests/unit/coordinator/config/config_testing.h"
 
 namespace autotp::config {
@@ -69,6 +71,47 @@ TEST(TensorParallelSectionTest, EmptyPartitionConfigIsAbsent) {
                    .result.tensor_parallel.partition_config.has_value());
   EXPECT_TRUE(ReadSection(R"({"partition_config": {"layer_specs": []}})")
                   .result.tensor_parallel.partition_config.has_value());
+}
+
+// Keys that DeepSpeed stores and never reads are answered by a note, and so is
+// a size that autotp_size overwrites.
+TEST(TensorParallelSectionTest, KeysOfPartitionConfigThatNothingReads) {
+  const Reading reading = ReadSection(
+      R"({"autotp_size": 2, "partition_config": {"tp_size": 4,
+          "embedding_partition_dim": 0, "lm_head_patterns": ["head"],
+          "layer_specs": [{"patterns": ["x"]}]}})");
+  EXPECT_THAT(Found(reading.diagnostics), IsEmpty());
+  EXPECT_EQ(reading.result.tensor_parallel.size, 2);
+  for (const char* key :
+       {"tp_size", "embedding_partition_dim", "lm_head_patterns"}) {
+    EXPECT_TRUE(std::any_of(
+        reading.diagnostics.all().begin(), reading.diagnostics.all().end(),
+        [key](const v1::Diagnostic& one) {
+          return one.reason() == "KEY_WITHOUT_EFFECT" &&
+                 one.json_pointer() ==
+                     absl::StrCat("/tensor_parallel/partition_config/", key);
+        }))
+        << key;
+  }
+  EXPECT_THAT(Found(ReadSection(R"({"partition_config": {"layer_spec": []}})")
+                        .diagnostics),
+              ElementsAre(HasSubstr(
+                  "UNKNOWN_KEY /tensor_parallel/partition_config/layer_spec")));
+}
+
+TEST(TensorParallelSectionTest, TypesInAnyCase) {
+  const std::pair<const char*, PartitionType> rows[] = {
+      {"column", PartitionType::kColumn}, {"COLUMN", PartitionType::kColumn},
+      {"Row", PartitionType::kRow},       {"rOW", PartitionType::kRow},
+      {"skip", PartitionType::kSkip},     {"SKIP", PartitionType::kSkip}};
+  for (const auto& [name, type] : rows) {
+    const Reading reading = ReadSpec(absl::StrCat(
+        R"({"patterns": ["x"], "partition_type": ")", name, "\"}"));
+    const LayerSpec& spec =
+        reading.result.tensor_parallel.partition_config->specs.at(0);
+    EXPECT_EQ(spec.type, type) << name;
+    EXPECT_EQ(spec.partition_dim, type == PartitionType::kColumn ? 0 : 1);
+  }
 }
 
 TEST(TensorParallelSectionTest, SpecErrors) {

@@ -67,6 +67,11 @@ Submission Cluster::MakeJob(const std::string& id, const JobOptions& options) {
   spec.mutable_model()->set_path("/models/Tiny Llama");
   spec.mutable_run()->set_max_steps(100);
   spec.mutable_run()->set_output_path(absl::StrCat("/out/", id));
+  spec.mutable_run()->set_target_loss(options.target_loss);
+  if (options.evaluate_every >= 0) {
+    spec.mutable_run()->mutable_evaluation()->set_every_steps(
+        options.evaluate_every);
+  }
   spec.set_world_size(options.world_size);
   spec.set_max_restarts(options.max_restarts);
   spec.mutable_checkpoint()->set_keep_latest(options.keep_latest);

@@ -22,6 +22,8 @@ struct JobOptions {
   int max_restarts = 0;
   int keep_latest = 0;
   bool resume = false;
+  double target_loss = 0;
+  int64_t evaluate_every = -1;  // none
   std::string request_id;
   std::vector<FoundCheckpoint> found;
 };

@@ -64,6 +64,17 @@ TEST_F(PatienceTest, SlowStepsGetTheTimeThatTheyUsuallyTake) {
   EXPECT_EQ(cluster_.state("a"), v1::JOB_STATE_FAILED);
 }
 
+TEST_F(PatienceTest, AStepThatIsEvaluatedMayTakeItsTime) {
+  Start({.evaluate_every = 5});
+  cluster_.SayAll("a", Report::STATE_READY);
+  ASSERT_TRUE(cluster_.Step("a", 4).ok());  // step 5 waits for its evaluation
+  cluster_.Pass(cluster_.policy.stuck_evaluating);
+  ASSERT_EQ(cluster_.state("a"), v1::JOB_STATE_RUNNING);
+  ASSERT_TRUE(cluster_.Step("a", 5).ok());
+  cluster_.Pass(cluster_.policy.stuck_after + absl::Seconds(1));
+  EXPECT_EQ(cluster_.state("a"), v1::JOB_STATE_FAILED);
+}
+
 TEST_F(PatienceTest, WritingTheModelIsNotStuck) {
   Run();
   ASSERT_TRUE(cluster_.Step("a", 100).ok());

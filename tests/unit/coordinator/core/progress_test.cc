@@ -81,5 +81,26 @@ TEST_F(ProgressTest, GoesBackToWhatIsCommitted) {
   EXPECT_EQ(progress().tokens(), 20);
 }
 
+TEST_F(ProgressTest, TheTargetLossIsTheReasonOfAnEarlyEnd) {
+  ASSERT_TRUE(cluster_.Register("w2", 1).ok());
+  ASSERT_TRUE(cluster_.Submit("b", {.target_loss = 0.3}).ok());
+  cluster_.SayAll("b", Cluster::Report::STATE_READY);
+  v1::ReportProgressRequest report;
+  *report.mutable_fence() = cluster_.FenceOf("w2", "b");
+  for (const int64_t step : {1, 2, 3, 4}) {
+    report.add_steps()->set_step(step);
+    report.mutable_steps()->rbegin()->set_loss(1.0 / static_cast<double>(step));
+  }
+  ASSERT_TRUE(cluster_.Apply(report).ok());
+  // The model is being written, however long it takes.
+  cluster_.Pass(cluster_.policy.stuck_after * 2);
+  EXPECT_TRUE(HasReachedTarget(cluster_.job("b")));
+  cluster_.SayAll("b", Cluster::Report::STATE_FINISHED);
+  EXPECT_EQ(cluster_.state("b"), v1::JOB_STATE_SUCCEEDED);
+  EXPECT_EQ(cluster_.reason("b"),
+            "4 steps in 1 attempt; the loss of the last, 0.25, has reached the "
+            "target 0.3");
+}
+
 }  // namespace
 }  // namespace autotp::core

@@ -73,6 +73,23 @@ TEST_P(FamiliesTest, RanksComputeWhatOneDoes) {
   }
 }
 
+// The tokens are no multiple of the ranks.
+TEST_P(FamiliesTest, RanksThatCutTokensComputeWhatOneDoes) {
+  const Program program = Load(GetParam()).program;
+  ASSERT_FALSE(program.parameters.empty());
+  for (int ranks : {2, 3, 4}) {
+    SCOPED_TRACE(ranks);
+    const absl::StatusOr<Partitioned> result = Partition(
+        program, {.tensor_parallel_size = ranks, .sequence_parallel = true});
+    ASSERT_TRUE(result.ok()) << result.status();
+    EXPECT_GT(Count(*result, Operation::kReduceScatter), 0);
+    const absl::Status status = autotp::testing::CompareWithWhole(
+        program, result->locals, autotp::testing::RandomParameters(program, 7),
+        autotp::testing::RandomInputs(program, kVocabulary, 8), kTolerance);
+    EXPECT_TRUE(status.ok()) << status;
+  }
+}
+
 INSTANTIATE_TEST_SUITE_P(Fixtures, FamiliesTest,
                          ::testing::ValuesIn(Fixtures()),
                          [](const auto& tested) { return tested.param; });
@@ -85,6 +102,14 @@ TEST(FamilyPlansTest, EveryFamilyHasAFixture) {
     EXPECT_TRUE(types.contains(type)) << type;
 }
 
+int PartialGradients(const Partitioned& result) {
+  const std::vector<program::Parameter>& parameters =
+      result.locals[0].parameters;
+  return static_cast<int>(std::count_if(
+      parameters.begin(), parameters.end(),
+      [](const program::Parameter& p) { return p.partial_gradient; }));
+}
+
 // What the ranks exchange in one forward and backward of two layers.
 TEST(FamilyPlansTest, CollectivesAreTheseAtTwoRanks) {
   std::string table =
@@ -95,18 +120,44 @@ TEST(FamilyPlansTest, CollectivesAreTheseAtTwoRanks) {
     const absl::StatusOr<Partitioned> result =
         Partition(program, {.tensor_parallel_size = 2});
     ASSERT_TRUE(result.ok()) << result.status();
-    const std::vector<program::Parameter>& parameters =
-        result->locals[0].parameters;
-    const auto partial = std::count_if(
-        parameters.begin(), parameters.end(),
-        [](const program::Parameter& p) { return p.partial_gradient; });
-    absl::StrAppendFormat(&table, "%-20s %10d %6d %7d %5d %8d\n", name,
-                          Count(*result, Operation::kAllReduce),
-                          Count(*result, Operation::kCopy),
-                          Count(*result, Operation::kAllGather),
-                          Count(*result, Operation::kRmsNorm), partial);
+    absl::StrAppendFormat(
+        &table, "%-20s %10d %6d %7d %5d %8d\n", name,
+        Count(*result, Operation::kAllReduce), Count(*result, Operation::kCopy),
+        Count(*result, Operation::kAllGather),
+        Count(*result, Operation::kRmsNorm), PartialGradients(*result));
   }
   autotp::testing::ExpectGolden("programs/collectives.txt", table);
+}
+
+int Count(const Partitioned& result, Operation operation, bool backward) {
+  return static_cast<int>(std::count_if(
+      result.collectives.begin(), result.collectives.end(),
+      [&](const CollectiveUse& use) {
+        return use.operation == operation && use.backward == backward;
+      }));
+}
+
+// The same with tokens cut: a reduce-scatter where there was an all-reduce, a
+// gather where there was a copy, and the mirror image in the backward.
+TEST(FamilyPlansTest, CollectivesAreTheseAtTwoRanksThatCutTokens) {
+  std::string table = absl::StrFormat(
+      "%-20s %7s %7s %9s %9s %10s %6s %5s %8s\n", "model", "scatter", "gather",
+      "b-scatter", "b-gather", "all-reduce", "copy", "norm", "partial");
+  for (const std::string& name : Fixtures()) {
+    const Program program = Load(name).program;
+    const absl::StatusOr<Partitioned> result = Partition(
+        program, {.tensor_parallel_size = 2, .sequence_parallel = true});
+    ASSERT_TRUE(result.ok()) << result.status();
+    absl::StrAppendFormat(
+        &table, "%-20s %7d %7d %9d %9d %10d %6d %5d %8d\n", name,
+        Count(*result, Operation::kReduceScatter, /*backward=*/false),
+        Count(*result, Operation::kAllGather, /*backward=*/false),
+        Count(*result, Operation::kReduceScatter, /*backward=*/true),
+        Count(*result, Operation::kAllGather, /*backward=*/true),
+        Count(*result, Operation::kAllReduce), Count(*result, Operation::kCopy),
+        Count(*result, Operation::kRmsNorm), PartialGradients(*result));
+  }
+  autotp::testing::ExpectGolden("programs/token_collectives.txt", table);
 }
 
 }  // namespace

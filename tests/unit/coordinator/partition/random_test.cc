@@ -291,8 +291,12 @@ using Seen = std::map<Operation, int>;
 void ExpectRight(const Program& program, int64_t vocabulary, int ranks,
                  const std::map<std::string, ParameterRequest>& requests,
                  uint64_t seed, Seen* seen) {
+  const bool sequence_parallel = seed / 5 % 2 == 1;
+  SCOPED_TRACE(sequence_parallel ? "tokens cut" : "tokens whole");
   const absl::StatusOr<Partitioned> result =
-      Partition(program, {.tensor_parallel_size = ranks, .requests = requests});
+      Partition(program, {.tensor_parallel_size = ranks,
+                          .requests = requests,
+                          .sequence_parallel = sequence_parallel});
   ASSERT_TRUE(result.ok()) << result.status();
   const absl::Status status = autotp::testing::CompareWithWhole(
       program, result->locals, autotp::testing::RandomParameters(program, seed),
@@ -305,7 +309,8 @@ void ExpectRight(const Program& program, int64_t vocabulary, int ranks,
 void ExpectSeen(const Seen& seen) {
   for (Operation operation :
        {Operation::kCopy, Operation::kAllReduce, Operation::kAllGather,
-        Operation::kTake, Operation::kAttention, Operation::kReshape})
+        Operation::kReduceScatter, Operation::kTake, Operation::kAttention,
+        Operation::kReshape})
     EXPECT_GT(seen.contains(operation) ? seen.at(operation) : 0, 20)
         << OperationName(operation);
 }

@@ -52,10 +52,79 @@ TEST(MatchRulesTest, PresetOnLlamaNames) {
 TEST(MatchRulesTest, VocabularyStaysWholeWhereAsked) {
   config::TensorParallelRequest request = AtSize(2);
   request.preset_model = {"llama", {}};
-  request.vocabulary_parallel = false;
+  request.vocabulary_parallel = config::VocabularyParallel::kNever;
   const Placed placed = PlaceAll(request);
   EXPECT_EQ(placed.How(kEmbedding), "whole");
   EXPECT_EQ(placed.How(kHead), "whole");
+}
+
+TEST(MatchRulesTest, VocabularyStaysWholeWithoutRulesToo) {
+  config::TensorParallelRequest request = AtSize(2);
+  request.vocabulary_parallel = config::VocabularyParallel::kNever;
+  for (const bool tied : {false, true}) {
+    const Placed placed =
+        PlaceAll(request, TinyLlama(tied), {"no such family", {}});
+    EXPECT_EQ(placed.rules.source, v1::RULE_SOURCE_HEURISTICS);
+    EXPECT_EQ(placed.How(kEmbedding), "whole");
+    EXPECT_EQ(placed.How(kHead), tied ? "absent" : "whole");
+    EXPECT_EQ(placed.How(kQ), "auto");
+  }
+}
+
+// What a rule says of the head, and what becomes of it.
+TEST(MatchRulesTest, TrueCutsTheHeadWhateverItsRule) {
+  struct Case {
+    std::string pattern;  // "": no rule for the head
+    config::PartitionType type;
+    bool tied;
+    std::string unless_ruled;  // of the head, or of the table that it shares
+    bool superseded;
+  };
+  for (const Case& c : std::vector<Case>{
+           {"lm_head", kSkip, false, "whole", true},
+           {"lm_head", kRow, false, "row", true},
+           {"lm_head", kColumn, false, "column", false},
+           {"", kSkip, false, "auto", false},
+           {"lm_head", kSkip, true, "whole", true},
+           {".*embed_tokens", kSkip, true, "whole", true},
+           // A table that is matched as such is cut over its width.
+           {".*embed_tokens", kColumn, true, "row", true},
+           {"lm_head", kColumn, true, "column", false},
+           {"", kSkip, true, "auto", false}}) {
+    config::TensorParallelRequest request =
+        WithSpecs({Spec(".*q_proj", kColumn)});
+    if (!c.pattern.empty())
+      request.partition_config->specs.push_back(Spec(c.pattern, c.type));
+    const std::string name = c.tied ? kEmbedding : kHead;
+    const std::string described = c.pattern + (c.tied ? ", tied" : "");
+    EXPECT_EQ(PlaceAll(request, TinyLlama(c.tied)).How(name), c.unless_ruled)
+        << described;
+    request.vocabulary_parallel = config::VocabularyParallel::kAlways;
+    const Placed placed = PlaceAll(request, TinyLlama(c.tied));
+    EXPECT_EQ(placed.How(name), "column") << described;
+    EXPECT_FALSE(placed.diagnostics.has_error());
+    EXPECT_EQ(placed.First("HEAD_RULE_SUPERSEDED").json_pointer(),
+              c.superseded ? "/spec" : "")
+        << described;
+    if (!c.superseded) continue;
+    const Placement& head = placed.by_name.at(name);
+    EXPECT_EQ(head.trials[1].outcome, Trial::Outcome::kOverruled);
+    EXPECT_EQ(head.reason,
+              "vocab_parallel_lm_head is true: cut over the vocabulary");
+  }
+}
+
+TEST(MatchRulesTest, TrueNeedsARowOfTheVocabularyForEachRank) {
+  config::TensorParallelRequest request = AtSize(17);
+  request.vocabulary_place = {"ds.json", "/vocab", 3, 4};
+  EXPECT_FALSE(PlaceAll(request).diagnostics.has_error());
+  request.vocabulary_parallel = config::VocabularyParallel::kAlways;
+  const Placed placed = PlaceAll(request);
+  const v1::Diagnostic error = placed.First("VOCABULARY_TOO_SMALL");
+  EXPECT_EQ(error.severity(), v1::Diagnostic::SEVERITY_ERROR);
+  EXPECT_EQ(error.json_pointer(), "/vocab");
+  EXPECT_EQ(error.suggestion(),
+            "set it to false, or autotp_size to at most 16");
 }
 
 TEST(MatchRulesTest, BuiltInPlanCutsTheVocabulary) {
@@ -135,6 +204,12 @@ TEST(MatchRulesTest, StrictModeNamesTheUnmatched) {
   request = WithSpecs({Spec(".*proj", kColumn), Spec("lm_head", kColumn)});
   request.partition_config->strict_mode = true;
   EXPECT_FALSE(PlaceAll(request).diagnostics.has_error());
+  // No preset has a rule for the head.
+  request = WithSpecs({});
+  request.preset_model = {"llama", {}};
+  request.partition_config->strict_mode = true;
+  EXPECT_EQ(PlaceAll(request).First("STRICT_MODE_UNMATCHED").message(),
+            "strict_mode: no rule matches lm_head.weight");
 }
 
 TEST(MatchRulesTest, EmbeddingsAreCutOverTheirWidthAsInDeepSpeed) {

@@ -119,6 +119,11 @@ TEST(PatternTest, RefusesByName) {
                          {"(?i", "missing )"},
                          {"(?#a", "missing )"},
                          {"(?<n>a)", "group"},
+                         {"(?P<n>a)(?P<n>b)",
+                          "group name \"n\" is there a "
+                          "second time (at character 9)"},
+                         {"(?P<1>a)", "group name \"1\""},
+                         {"(?P<n", "unterminated group name"},
                          {R"([\pN])", "escape"},
                          {R"([\Z])", "escape"},
                          {R"(\z)", "escape"},

@@ -66,7 +66,9 @@ class RandomCase {
 
   config::TensorParallelRequest Rules() {
     config::TensorParallelRequest request = AtSize(kSizes[Pick(0, 5)]);
-    request.vocabulary_parallel = !Chance(5);
+    request.vocabulary_parallel =
+        static_cast<config::VocabularyParallel>(Pick(0, 2));
+    if (Chance(4)) request.grain = Pick(2, 5);
     if (Chance(3)) {
       const std::vector<absl::string_view> names = PresetNames();
       request.preset_model = {
@@ -186,10 +188,11 @@ void ExpectBiasesFollow(const Program& whole, const Partitioned& partitioned,
   }
 }
 
-bool IsRefusedShape(const config::Diagnostics& diagnostics) {
+bool IsRefused(const config::Diagnostics& diagnostics) {
   for (const v1::Diagnostic& diagnostic : diagnostics.all()) {
     if (diagnostic.severity() == v1::Diagnostic::SEVERITY_ERROR &&
-        !absl::StartsWith(diagnostic.reason(), "SHAPE_")) {
+        !absl::StartsWith(diagnostic.reason(), "SHAPE_") &&
+        diagnostic.reason() != "VOCABULARY_TOO_SMALL") {
       return false;
     }
   }
@@ -202,13 +205,14 @@ void CheckOne(uint64_t seed, Seen* seen) {
   const config::TensorParallelRequest request = random.Rules();
   const Placed placed = PlaceAll(request, whole, {random.ModelType(), {}});
   if (placed.diagnostics.has_error()) {
-    EXPECT_TRUE(IsRefusedShape(placed.diagnostics));
+    EXPECT_TRUE(IsRefused(placed.diagnostics));
     ++(*seen)["refused"];
     return;
   }
   ++(*seen)["plans"];
   partition::PartitionOptions options;
   options.tensor_parallel_size = static_cast<int>(request.size);
+  options.grain = request.grain;
   for (const auto& [name, placement] : placed.by_name) {
     options.requests[name] = placement.request;
   }

@@ -184,7 +184,7 @@ TEST(TpPlanTest, EntriesOfAnOwnPlanThatMatchNothingAreReported) {
 
 TEST(TpPlanTest, FalseKeepsTheVocabularyWholeAgainstAPlan) {
   config::TensorParallelRequest request = AtSize(2);
-  request.vocabulary_parallel = false;
+  request.vocabulary_parallel = config::VocabularyParallel::kNever;
   const Placed placed = PlaceAll(request);
   EXPECT_EQ(placed.How("lm_head.weight"), "whole");
   EXPECT_EQ(placed.How("model.embed_tokens.weight"), "whole");

@@ -71,6 +71,17 @@ TEST(WidthsTest, FusedAttentionByWholeHeads) {
   }
 }
 
+// Heads that the ranks don't divide, and the output projection with them.
+TEST(WidthsTest, AttentionByWholeHeads) {
+  const partition::Partitioned cut = Cut(
+      {.layers = 1, .heads = 6, .groups = 6, .head_width = 64, .fused = true},
+      4);
+  EXPECT_EQ(Widths(cut.parameters.at(kQkv)),
+            "128,128,64,64 128,128,64,64 128,128,64,64");
+  EXPECT_EQ(Widths(cut.parameters.at("model.layers.0.self_attn.o_proj.weight")),
+            "128,128,64,64");
+}
+
 TEST(WidthsTest, FusedAttentionRows) {
   const partition::Partitioned cut = Cut({.layers = 1,
                                           .heads = 40,
@@ -104,6 +115,37 @@ TEST(WidthsTest, FusedMlpHalfByHalf) {
     EXPECT_EQ(gate_up.reason.substr(gate_up.reason.find("; each")),
               absl::StrCat("; each of its blocks ", c.intermediate, " + ",
                            c.intermediate, " cut on its own"));
+  }
+}
+
+// Heads are never cut for a grain's sake; columns and rows are shared out by
+// it.
+TEST(WidthsTest, GrainsOfColumnsAndRows) {
+  const program::Program whole = partition::MakeLlama({.layers = 1,
+                                                       .heads = 6,
+                                                       .groups = 3,
+                                                       .head_width = 2,
+                                                       .intermediate = 100,
+                                                       .vocabulary = 150,
+                                                       .fused = true});
+  partition::PartitionOptions options;
+  options.tensor_parallel_size = 2;
+  options.grain = 64;
+  const auto cut = partition::Partition(whole, options);
+  ASSERT_TRUE(cut.ok()) << cut.status();
+  EXPECT_EQ(Widths(cut->parameters.at(kQkv)), "8,4 4,2 4,2");
+  EXPECT_EQ(Widths(cut->parameters.at(kGateUp)), "64,36 64,36");
+  EXPECT_EQ(Widths(cut->parameters.at("model.layers.0.mlp.down_proj.weight")),
+            "64,36");
+  EXPECT_EQ(Widths(cut->parameters.at("lm_head.weight")), "64,86");
+  for (const partition::CutClass& one : cut->classes) {
+    if (one.name == "attention") {
+      EXPECT_EQ(one.reason.find("multiples"), std::string::npos);
+    }
+    if (one.name != "mlp") continue;
+    EXPECT_EQ(one.units_per_rank, (std::vector<int64_t>{64, 36}));
+    EXPECT_EQ(one.reason.substr(0, one.reason.find(':')),
+              "cut in multiples of 64");
   }
 }
 

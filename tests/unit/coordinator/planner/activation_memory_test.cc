@@ -1,6 +1,6 @@
 // Goal: the peak of a micro-step is what the runtime's rules make it.
 // Method: programs so small that a reader can follow the bytes; that real runs
-// agree is tests/integration/estimate_test's to say.
+// agree is tests/unit/worker/trainer/estimate_test's to say.
 #include "coordinator/planner/activation_memory.h"
 
 #include <gtest/gtest.h>

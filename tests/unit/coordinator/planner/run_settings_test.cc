@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <cmath>
 #include <functional>
 
 #include "coordinator/planner/data_check.h"
@@ -61,6 +62,42 @@ TEST_F(RunSettingsTest, EachMistakeHasItsReason) {
             }},
            {"DATA_PATH_RELATIVE",
             [](v1::JobSpec& s) { s.mutable_data()->set_path("data.bin"); }},
+           {"EVALUATION_DATA_MISSING",
+            [](v1::JobSpec& s) {
+              s.mutable_run()->mutable_evaluation()->set_every_steps(5);
+            }},
+           {"EVALUATION_INVALID",
+            [](v1::JobSpec& s) {
+              *s.mutable_run()->mutable_evaluation()->mutable_data() = s.data();
+              s.mutable_run()->mutable_evaluation()->set_every_steps(-1);
+            }},
+           {"EVALUATION_INVALID",
+            [](v1::JobSpec& s) {
+              *s.mutable_run()->mutable_evaluation()->mutable_data() = s.data();
+              s.mutable_run()->mutable_evaluation()->set_max_sequences(-1);
+            }},
+           {"DATA_MISSING",
+            [this](v1::JobSpec& s) {
+              s.mutable_run()->mutable_evaluation()->mutable_data()->set_path(
+                  Path("held_out.bin"));
+            }},
+           {"TARGET_LOSS_INVALID",
+            [](v1::JobSpec& s) { s.mutable_run()->set_target_loss(-1); }},
+           {"TARGET_LOSS_INVALID",
+            [](v1::JobSpec& s) { s.mutable_run()->set_target_loss(NAN); }},
+           {"DATA_SEPARATOR_MISSING",
+            [](v1::JobSpec& s) { s.mutable_data()->set_pack_documents(true); }},
+           {"DATA_SEPARATOR_UNUSED",
+            [](v1::JobSpec& s) { s.mutable_data()->set_separator(3); }},
+           {"DATA_WEIGHT_INVALID",
+            [](v1::JobSpec& s) {
+              const std::string path = s.data().path();
+              s.mutable_data()->add_files()->set_path(path);
+              v1::DataFile* file = s.mutable_data()->add_files();
+              file->set_path(path);
+              file->set_weight(-1);
+              s.mutable_data()->mutable_files(0)->set_weight(1);
+            }},
            {"DATA_TOO_SHORT", [](v1::JobSpec& s) {
               s.mutable_run()->set_sequence_length(17);
             }}}) {
@@ -68,6 +105,17 @@ TEST_F(RunSettingsTest, EachMistakeHasItsReason) {
     c.spoil(spec);
     EXPECT_THAT(Check(spec), ElementsAre(c.reason));
   }
+}
+
+TEST_F(RunSettingsTest, OneHeldOutSequenceIsEnough) {
+  v1::JobSpec spec = Spec();
+  Write("held_out.bin",
+        std::string(2 * static_cast<size_t>(spec.run().sequence_length()), 1));
+  spec.mutable_run()->mutable_evaluation()->mutable_data()->set_path(
+      Path("held_out.bin"));
+  EXPECT_THAT(Check(spec), IsEmpty());
+  Write("held_out.bin", "1");
+  EXPECT_THAT(Check(spec), ElementsAre("DATA_TOO_SHORT"));
 }
 
 TEST_F(RunSettingsTest, OneBatchIsEnough) {
@@ -85,6 +133,17 @@ TEST_F(RunSettingsTest, JsonLinesAreCounted) {
   spec.mutable_data()->set_path(Path("data.jsonl"));
   EXPECT_THAT(Check(spec, 2), IsEmpty());
   EXPECT_THAT(Check(spec, 3), ElementsAre("DATA_TOO_SHORT"));
+}
+
+TEST_F(RunSettingsTest, SeveralFilesNeedASequenceEach) {
+  v1::JobSpec spec = Spec();
+  const std::string path = spec.data().path();
+  spec.mutable_data()->clear_path();
+  spec.mutable_data()->add_files()->set_path(path);
+  spec.mutable_data()->add_files()->set_path(path);
+  EXPECT_THAT(Check(spec, 1000), IsEmpty());
+  spec.mutable_data()->mutable_files(1)->set_path(Path("absent.bin"));
+  EXPECT_THAT(Check(spec), ElementsAre("DATA_MISSING"));
 }
 
 TEST_F(RunSettingsTest, MegatronByItsPrefix) {

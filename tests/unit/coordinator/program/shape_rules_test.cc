@@ -389,6 +389,12 @@ TEST(ShapeRulesTest, Collectives) {
     return Attributes{
         {"dim", dim}, {"size", size}, {"intervals", std::move(numbers)}};
   };
+  const auto of_rank = [&](int64_t dim, int64_t size, Shape numbers,
+                           int64_t rank) {
+    Attributes all = intervals(dim, size, std::move(numbers));
+    all["rank"] = rank;
+    return all;
+  };
   Check({
       {kCopy, {Numbers({2, 3})}, {}, {{2, 3}}, ""},
       {kAllReduce, {Indices({2, 3})}, {}, {}, "holds indices"},
@@ -407,6 +413,26 @@ TEST(ShapeRulesTest, Collectives) {
        intervals(1, 8, {1, 0, 3, 1, 3, 8}),
        {},
        "no rank owns 4"},
+      {kReduceScatter,
+       {Numbers({2, 8})},
+       of_rank(1, 8, {1, 0, 3, 1, 3, 8}, 1),
+       {{2, 5}},
+       ""},
+      {kReduceScatter,
+       {Numbers({2, 8})},
+       of_rank(1, 8, {1, 0, 3, 1, 3, 7}, 0),
+       {},
+       "do not cover dimension 1 of size 8"},
+      {kReduceScatter,
+       {Numbers({2, 8})},
+       of_rank(1, 8, {1, 0, 3, 1, 3, 8}, 2),
+       {},
+       "'rank' is 2 of 2"},
+      {kReduceScatter,
+       {Numbers({2, 7})},
+       of_rank(1, 8, {1, 0, 3, 1, 3, 8}, 0),
+       {},
+       "'size' is 8"},
       {kTake, {Numbers({2, 8})}, intervals(1, 8, {0, 2, 6, 8}), {{2, 4}}, ""},
       {kTake,
        {Numbers({2, 8})},

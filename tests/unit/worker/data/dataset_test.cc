@@ -113,6 +113,32 @@ TEST_F(DatasetTest, SkipsTheHeaderOfLlmC) {
   EXPECT_THAT(Sequence(**dataset, 0), ElementsAre(9, 8));
 }
 
+TEST_F(DatasetTest, ReadsTheHeaderOfLlmCForFourBytesAndChecksIt) {
+  std::vector<int32_t> header(256, 0);
+  header[0] = 20240801;
+  header[1] = 7;
+  header[2] = 3;
+  const std::string tokens = Bytes<uint32_t>({70000, 8, 7});
+  auto dataset = Open(Write("a.bin", Bytes(header) + tokens), 3,
+                      v1::DataSource::TOKEN_TYPE_UNSPECIFIED, 70001);
+  ASSERT_TRUE(dataset.ok()) << dataset.status();
+  EXPECT_THAT(Sequence(**dataset, 0), ElementsAre(70000, 8, 7));
+
+  const std::string cut = Write("cut.bin", Bytes(header) + tokens.substr(4));
+  EXPECT_THAT(Open(cut, 2).status().message(),
+              AllOf(HasSubstr("cut.bin: byte 8"), HasSubstr("3 tokens"),
+                    HasSubstr("1036 bytes"), HasSubstr("1032")));
+  EXPECT_THAT(Open(folder_ / "a.bin", 2, v1::DataSource::TOKEN_TYPE_UINT16)
+                  .status()
+                  .message(),
+              HasSubstr("4-byte tokens"));
+  header[1] = 6;  // no version of it: tokens from the first byte on
+  auto raw = Open(Write("raw.bin", Bytes(header)), 512,
+                  v1::DataSource::TOKEN_TYPE_UNSPECIFIED, 70001);
+  ASSERT_TRUE(raw.ok()) << raw.status();
+  EXPECT_EQ((*raw)->sequence_count(), 1);
+}
+
 TEST_F(DatasetTest, RefusesHalfATokenAndSaysWhy) {
   auto dataset = Open(Write("a.bin", "abc"), 1);
   EXPECT_THAT(dataset.status().message(),
@@ -125,9 +151,10 @@ TEST_F(DatasetTest, NamesFileSequencePositionAndIdOutsideTheVocabulary) {
   ASSERT_TRUE(dataset.ok());
   absl::StatusOr<Batch> batch = ReadBatch(**dataset, {0, 1});
   EXPECT_EQ(batch.status().code(), absl::StatusCode::kOutOfRange);
-  EXPECT_THAT(batch.status().message(),
-              AllOf(HasSubstr(path), HasSubstr("sequence 1, position 1"),
-                    HasSubstr("id 100"), HasSubstr("100 tokens")));
+  EXPECT_THAT(
+      batch.status().message(),
+      AllOf(HasSubstr(path + ": byte 6"), HasSubstr("sequence 1, position 1"),
+            HasSubstr("id 100"), HasSubstr("100 tokens")));
 }
 
 TEST_F(DatasetTest, SaysHowManyTokensAreTooFew) {
@@ -247,7 +274,7 @@ TEST_F(DatasetTest, NamesTheLineOfJsonThatIsNoSequence) {
       {"{\"input_ids\": [1, 2.5]}", "\"input_ids\"[1]"},
       {"{\"text\": \"hello\"}", "input_ids"},
       {"{\"input_ids\": [1, 2", "not a JSON object"},
-      {"{\"input_ids\": [1, 2], \"labels\": [1]}", "\"labels\" has 1"},
+      {"{\"input_ids\": [1, 2], \"labels\": [1]}", "1 labels for 2 tokens"},
       {"{\"input_ids\": [1, 2], \"labels\": [1, -5]}", "id -5"},
       {"{\"input_ids\": [1, 200]}", "id 200"},
   };

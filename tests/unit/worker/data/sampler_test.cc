@@ -6,6 +6,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <random>
 #include <set>
 #include <vector>
 
@@ -87,6 +89,115 @@ TEST(SequenceAtTest, SpreadsSequencesOverTheWholeOrder) {
   }
   // Standard deviation of a mean: 2.87 / sqrt(2000) = 0.064.
   for (int i = 0; i < 10; ++i) EXPECT_NEAR(total[i] / kSeeds, 4.5, 0.4) << i;
+}
+
+// An epoch that ends inside a batch, or inside a rank's micro-batch, neither
+// repeats nor drops a sequence: of all sizes, any window of positions that is
+// as long as an epoch holds every sequence as often as it must.
+TEST(MicroBatchTest, RanksTogetherReadEveryEpochOnce) {
+  std::mt19937_64 random(20'260'101);
+  for (int round = 0; round < 300; ++round) {
+    const auto draw = [&](int64_t most) {
+      return static_cast<int64_t>(random() % most) + 1;
+    };
+    SamplerOptions options;
+    options.micro_batch_size = draw(3);
+    options.data_parallel_size = static_cast<int>(draw(4));
+    const int64_t accumulation = draw(3);
+    options.train_batch_size =
+        options.micro_batch_size * options.data_parallel_size * accumulation;
+    options.sequence_count = options.train_batch_size + draw(40) - 1;
+    options.shuffle = round % 2 == 0;
+    options.seed = random();
+    ASSERT_TRUE(CheckSampler(options).ok()) << "round " << round;
+    const int64_t steps =
+        3 * options.sequence_count / options.train_batch_size + 1;
+    std::vector<int64_t> order;
+    for (int64_t step = 0; step < steps; ++step) {
+      for (int64_t micro = 0; micro < accumulation; ++micro) {
+        for (int rank = 0; rank < options.data_parallel_size; ++rank) {
+          for (const int64_t sequence : MicroBatch(
+                   options, step * options.train_batch_size, micro, rank))
+            order.push_back(sequence);
+        }
+      }
+    }
+    for (int64_t epoch = 0; epoch < 3; ++epoch) {
+      const auto begin = order.begin() + epoch * options.sequence_count;
+      std::vector<int64_t> seen(begin, begin + options.sequence_count);
+      std::sort(seen.begin(), seen.end());
+      for (int64_t i = 0; i < options.sequence_count; ++i)
+        ASSERT_EQ(seen[i], i) << "round " << round << ", epoch " << epoch;
+    }
+  }
+}
+
+TEST(MixTest, KeepsEveryShareAndEveryFilesEpochs) {
+  std::mt19937_64 random(7);
+  for (int round = 0; round < 50; ++round) {
+    SamplerOptions options = TenSequences();
+    options.shuffle = round % 2 == 0;
+    options.seed = random();
+    options.sequence_count = 0;
+    double total = 0;
+    const size_t count = 1 + random() % 4;
+    for (size_t i = 0; i < count; ++i) {
+      const double weight = 0.05 + static_cast<double>(random() % 100);
+      options.files.push_back({static_cast<int64_t>(random() % 9) + 1, weight});
+      options.sequence_count += options.files.back().sequence_count;
+      total += weight;
+    }
+    std::vector<std::vector<int64_t>> drawn(count);
+    for (int64_t position = 0; position < 400; ++position) {
+      int64_t sequence = SequenceAt(options, position);
+      size_t file = 0;
+      while (sequence >= options.files[file].sequence_count)
+        sequence -= options.files[file++].sequence_count;
+      ASSERT_LT(file, count);
+      drawn[file].push_back(sequence);
+      for (size_t i = 0; i < count; ++i) {
+        const double due = (position + 1) * options.files[i].weight / total;
+        ASSERT_NEAR(static_cast<double>(drawn[i].size()), due, count)
+            << "round " << round << ", position " << position;
+      }
+    }
+    for (size_t i = 0; i < count; ++i) {
+      const auto size = static_cast<size_t>(options.files[i].sequence_count);
+      for (size_t begin = 0; begin + size <= drawn[i].size(); begin += size) {
+        const std::set<int64_t> epoch(drawn[i].begin() + begin,
+                                      drawn[i].begin() + begin + size);
+        ASSERT_EQ(epoch.size(), size) << "round " << round << ", file " << i;
+      }
+    }
+  }
+}
+
+TEST(MixTest, WeightsLikeTheSizesReadAllFilesOnce) {
+  SamplerOptions options = TenSequences();
+  options.files = {{7, 7}, {3, 3}, {11, 11}};
+  options.sequence_count = 21;
+  options.shuffle = true;
+  for (int64_t epoch = 0; epoch < 4; ++epoch) {
+    std::set<int64_t> seen;
+    for (int64_t i = 0; i < 21; ++i)
+      seen.insert(SequenceAt(options, epoch * 21 + i));
+    EXPECT_EQ(seen.size(), 21u) << epoch;
+  }
+}
+
+TEST(MixTest, KeepsItsOrderForEver) {
+  SamplerOptions options = TenSequences();
+  options.files = {{10, 0.7}, {3, 0.3}};
+  options.sequence_count = 13;
+  std::vector<int64_t> order;
+  for (int64_t position = 0; position < 10; ++position)
+    order.push_back(SequenceAt(options, position));
+  EXPECT_THAT(order, ElementsAre(0, 10, 1, 2, 11, 3, 4, 5, 12, 6));
+  // Far out, where a product of 64 bits would not fit any more.
+  int first = 0;
+  for (int64_t i = 0; i < 100; ++i)
+    first += SequenceAt(options, (int64_t{1} << 40) + i) < 10;
+  EXPECT_NEAR(first, 70, 1);
 }
 
 TEST(CheckSamplerTest, SaysWhichNumbersDoNotFit) {

@@ -97,6 +97,63 @@ TEST(CollectiveOperations, AllGatherPutsUnevenPiecesInTheirPlaces) {
   });
 }
 
+// Intervals of three ranks, as attributes and as positions.
+struct Cut {
+  int64_t size;
+  std::vector<int64_t> intervals;
+  std::vector<std::vector<int64_t>> positions;  // [rank]
+};
+
+// Equal parts in order, which travel as they lie where nothing is around them,
+// and uneven ones, of which the second is empty.
+const Cut kCuts[] = {{6, {1, 0, 2, 1, 2, 4, 1, 4, 6}, {{0, 1}, {2, 3}, {4, 5}}},
+                     {5, {1, 0, 3, 0, 1, 3, 5}, {{0, 1, 2}, {}, {3, 4}}}};
+
+TEST(CollectiveOperations, ReduceScatterAndASummedGatherMirrorEachOther) {
+  at::manual_seed(kSeed);
+  for (const Cut& cut : kCuts) {
+    for (const int64_t around : {1, 2}) {
+      const std::vector<int64_t> shape = {around, cut.size, 3};
+      const at::Tensor wholes = at::randn({3, around, cut.size, 3});
+      const at::Tensor other = at::randn({around, cut.size, 3});
+      const auto part = [&](const at::Tensor& from, int rank) {
+        return from.index_select(1, at::tensor(cut.positions[rank], at::kLong));
+      };
+      OnRanks(3, [&](int rank, collective::Communicator* group) {
+        OneNode scatter("reduce_scatter");
+        scatter.Set("dim", int64_t{1}).Set("size", cut.size);
+        scatter.Set("intervals", cut.intervals).Set("rank", int64_t{rank});
+        const at::Tensor own = part(other, rank);
+        const Outcome scattered = RunOperation(scatter, {wholes[rank]}, own,
+                                               own.sizes().vec(), group);
+        ASSERT_TRUE(scattered.status.ok()) << scattered.status;
+        ExpectNear(scattered.output, part(wholes.sum(0), rank));
+        ExpectNear(scattered.gradients[0], other);
+        OneNode gather("all_gather");
+        gather.Set("dim", int64_t{1}).Set("size", cut.size);
+        gather.Set("intervals", cut.intervals).Set("summed", true);
+        const Outcome gathered =
+            RunOperation(gather, {own}, wholes[rank], shape, group);
+        ASSERT_TRUE(gathered.status.ok()) << gathered.status;
+        ExpectNear(gathered.output, other);
+        ExpectNear(gathered.gradients[0], part(wholes.sum(0), rank));
+      });
+    }
+  }
+}
+
+TEST(CollectiveOperations, AnotherRanksReduceScatterIsRefused) {
+  OnRanks(2, [&](int rank, collective::Communicator* group) {
+    OneNode scatter("reduce_scatter");
+    scatter.Set("dim", int64_t{0}).Set("size", int64_t{2});
+    scatter.Set("intervals", std::vector<int64_t>{1, 0, 1, 1, 1, 2});
+    scatter.Set("rank", int64_t{1 - rank});
+    const Outcome got =
+        RunOperation(scatter, {at::ones({2})}, at::ones({1}), {1}, group);
+    EXPECT_EQ(got.status.code(), absl::StatusCode::kInvalidArgument);
+  });
+}
+
 TEST(CollectiveOperations, CrossEntropyOverACutVocabularyIsTheWholeOne) {
   at::manual_seed(kSeed);
   const int64_t V = 13;

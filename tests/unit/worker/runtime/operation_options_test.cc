@@ -158,7 +158,14 @@ struct ScoresCase {
   int64_t heads, groups, tokens, window;
   double soft_cap;
   bool bias;
+  bool packed = false;
 };
+
+// Documents of 13 tokens in the first sequence, of 29 in the second.
+at::Tensor PackedPositions(int64_t tokens) {
+  const at::Tensor t = at::arange(tokens, at::kLong);
+  return at::stack({t.remainder(13), t.remainder(29)});
+}
 
 class ScoresTest : public ::testing::TestWithParam<ScoresCase> {};
 
@@ -186,6 +193,12 @@ TEST_P(ScoresTest, AreCappedThenBiased) {
   }
   at::Tensor allowed = at::ones({c.tokens, c.tokens}, at::kBool).tril();
   if (c.window > 0) allowed = allowed.triu(1 - c.window);
+  if (c.packed) {
+    inputs.push_back(PackedPositions(c.tokens));
+    const at::Tensor t = at::arange(c.tokens, at::kLong);
+    const at::Tensor first = (t - inputs[4]).unsqueeze(-1);
+    allowed = allowed.logical_and(t.ge(first)).unsqueeze(1);
+  }
   const at::Tensor want = at::matmul(
       scores.masked_fill(allowed.logical_not(), -INFINITY).softmax(-1),
       leaves[2].repeat_interleave(repeats, 1));
@@ -201,12 +214,28 @@ TEST_P(ScoresTest, AreCappedThenBiased) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(CapsAndBiases, ScoresTest,
-                         ::testing::Values(ScoresCase{4, 2, 70, 0, 1.5, false},
-                                           ScoresCase{4, 4, 9, 4, 0.3, false},
-                                           ScoresCase{4, 4, 70, 0, 0, true},
-                                           ScoresCase{6, 2, 130, 20, 0, true},
-                                           ScoresCase{4, 1, 9, 0, 2, true}));
+INSTANTIATE_TEST_SUITE_P(
+    CapsAndBiases, ScoresTest,
+    ::testing::Values(ScoresCase{4, 2, 70, 0, 1.5, false},
+                      ScoresCase{4, 4, 9, 4, 0.3, false},
+                      ScoresCase{4, 4, 70, 0, 0, true},
+                      ScoresCase{6, 2, 130, 20, 0, true},
+                      ScoresCase{4, 1, 9, 0, 2, true},
+                      ScoresCase{4, 2, 150, 0, 0, true, true},
+                      ScoresCase{4, 2, 150, 20, 1.5, true, true}));
+
+TEST(PositionsTest, MustBeOfADocument) {
+  OneNode node("attention");
+  node.Set("scale", 1.0);
+  const at::Tensor x = at::ones({1, 1, 3, 2});
+  for (const std::vector<int64_t>& bad :
+       {std::vector<int64_t>{1, 0, 0}, {0, -1, 0}, {0, 0, 2}}) {
+    const Outcome got = RunOperation(
+        node, {x, x, x, at::zeros({1, 3}), at::tensor(bad).unsqueeze(0)}, x,
+        {1, 1, 3, 2});
+    EXPECT_EQ(got.status.code(), absl::StatusCode::kInvalidArgument);
+  }
+}
 
 }  // namespace
 }  // namespace autotp::testing

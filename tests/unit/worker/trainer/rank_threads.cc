@@ -196,6 +196,9 @@ absl::StatusOr<std::vector<v1::TrainerTask>> PlanTasks(
     task.set_checkpoint_every_steps(spec.checkpoint().every_steps());
     *task.mutable_export_() = plan.planned.export_();
     task.set_vocabulary_size(plan.planned.vocabulary_size());
+    if (spec.run().has_evaluation())
+      *task.mutable_evaluation() = spec.run().evaluation();
+    task.set_target_loss(spec.run().target_loss());
     tasks.push_back(std::move(task));
   }
   return tasks;

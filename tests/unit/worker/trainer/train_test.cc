@@ -58,6 +58,8 @@ TEST_P(LayoutTest, FollowsTheTrace) {
         << "gradient norm of step " << step.step() << ": " << step.grad_norm()
         << " for " << trace.steps[i].grad_norm;
     EXPECT_DOUBLE_EQ(step.learning_rate(), trace.steps[i].learning_rate);
+    EXPECT_EQ(step.loss_scale(), trace.steps[i].loss_scale);
+    EXPECT_FALSE(step.skipped());
   }
   EXPECT_EQ(result.ranks[0]->model_path, folder / "out/model");
   EXPECT_EQ(result.committed.size(), 1u);
@@ -97,6 +99,17 @@ std::vector<LayoutCase> LayoutCases() {
                       .micro_batch = 2},
                      3e-3,
                      1e-2});
+  }
+  // fp16's tolerance: tests/numerics/trace_test.cc.
+  cases.push_back({"llama_fp16", {.micro_batch = 2}, 5e-4, 1.25e-3});
+  for (int stage : {0, 1, 2}) {
+    cases.push_back({"llama_fp16",
+                     {.tensor_parallel = 2,
+                      .data_parallel = 2,
+                      .zero_stage = stage,
+                      .micro_batch = 2},
+                     5e-4,
+                     1.25e-3});
   }
   return cases;
 }
@@ -201,7 +214,8 @@ INSTANTIATE_TEST_SUITE_P(
                    {.tensor_parallel = 2, .data_parallel = 2, .zero_stage = 0}},
         LayoutCase{"llama",
                    {.tensor_parallel = 2, .data_parallel = 2, .zero_stage = 1}},
-        LayoutCase{"llama_bf16", {.data_parallel = 2, .zero_stage = 2}}));
+        LayoutCase{"llama_bf16", {.data_parallel = 2, .zero_stage = 2}},
+        LayoutCase{"llama_fp16", {.tensor_parallel = 2, .zero_stage = 1}}));
 
 TEST(Train, ResumesAtAnotherLayout) {
   const Trace trace = LoadTrace("llama");
