@@ -149,7 +149,7 @@ def optimizers(source):
         "lion": run_formula(lion(0.01, (0.9, 0.99), 0.1)),
         "lamb": run_formula(lamb(0.01, (0.9, 0.95), 1e-6, 0.1)),
         "lamb_inside": run_formula(lamb(0.01, (0.9, 0.95), 1e-6, 0.0, 0.5, 0.9, inside=True)),
-        "muon": run_formula(muon(source, 0.02, 0.95, 0.1, transpose=False)),
+        "muon": run_formula(muon(source, 0.02, 0.9, 0.1, transpose=False)),
         "muon_tall": run_formula(muon(source, 0.02, 0.9, 0.0, transpose=True)),
     }
 

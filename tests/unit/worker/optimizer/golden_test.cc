@@ -180,7 +180,7 @@ INSTANTIATE_TEST_SUITE_P(
              "betas": [0.9, 0.95], "eps": 1e-6, "min_coeff": 0.5,
              "max_coeff": 0.9, "eps_inside_sqrt": true}})"},
         Case{"muon", R"({"type": "Muon", "params": {"lr": 0.02,
-             "weight_decay": 0.1}})"},
+             "momentum": 0.9, "weight_decay": 0.1}})"},
         Case{"muon_tall", R"({"type": "Muon", "params": {"muon_lr": 0.02,
              "momentum": 0.9}})"}),
     [](const auto& tested) { return tested.param.name; });
