@@ -30,6 +30,8 @@ constexpr int64_t kColumns = 6;
 constexpr int64_t kCount = kRows * kColumns;
 // Relative to the largest weight: 24 steps, each rounded in fp32 (6e-8).
 constexpr double kTolerance = 1e-6;
+// Orthogonalising lifts small singular values, and their rounding with them.
+constexpr double kMuonTolerance = 2e-6;
 
 json Load(const std::string& name) {
   std::ifstream in(
@@ -150,7 +152,10 @@ TEST_P(OptimizerTest, ComputesWhatPyTorchAndDeepSpeedDo) {
           std::max(difference, std::abs(trained.weights[place(i)] - number));
     }
     worst = std::max(worst, difference / largest);
-    EXPECT_LE(difference, kTolerance * largest) << "step " << step;
+    const bool muon =
+        config.optimizer().kind() == v1::OptimizerConfig::KIND_MUON;
+    EXPECT_LE(difference, (muon ? kMuonTolerance : kTolerance) * largest)
+        << "step " << step;
   }
   std::printf("%-14s %.1e\n", GetParam().name.c_str(), worst);
 }
