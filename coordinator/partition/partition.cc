@@ -13,6 +13,8 @@
 #include "coordinator/partition/lower.h"
 #include "coordinator/partition/propagate.h"
 #include "coordinator/partition/sequence_parallel.h"
+#include "coordinator/partition/spmd_program.h"
+#include "coordinator/program/shape_rules.h"
 #include "proto/support/status_macros.h"
 
 namespace autotp::partition {
@@ -30,6 +32,21 @@ Partitioned ForOneRank(const Program& program) {
   }
   result.locals.push_back(program);
   return result;
+}
+
+// The first of those that hold the most numbers.
+int FullestRank(const SpmdProgram& spmd) {
+  std::vector<int64_t> numbers(spmd.ranks, 0);
+  for (const SpmdValue& value : spmd.values) {
+    if (value.spread != Spread::kCut) continue;
+    std::vector<int64_t> shape = value.shape;
+    shape[value.dim] = 1;
+    const int64_t row = program::ElementCount(shape);
+    for (int rank = 0; rank < spmd.ranks; ++rank)
+      numbers[rank] += row * value.LocalLength(rank);
+  }
+  return static_cast<int>(std::max_element(numbers.begin(), numbers.end()) -
+                          numbers.begin());
 }
 
 }  // namespace
@@ -52,13 +69,23 @@ absl::StatusOr<Partitioned> Partition(const Program& program,
   Partitioned result;
   Describe(program, axes, cut_groups, choice, spmd, &result);
   result.tensor_parallel_size = ranks;
-  const int lowered = options.lowered_ranks > 0
-                          ? std::min(options.lowered_ranks, ranks)
-                          : ranks;
-  result.locals.reserve(lowered);
-  for (int rank = 0; rank < lowered; ++rank)
-    result.locals.push_back(LowerForRank(program, spmd, rank));
+  result.spmd = std::make_shared<const SpmdProgram>(std::move(spmd));
+  if (options.fullest_only) {
+    result.locals.push_back(
+        LocalProgram(program, result, FullestRank(*result.spmd)));
+    return result;
+  }
+  result.locals.reserve(ranks);
+  for (int rank = 0; rank < ranks; ++rank)
+    result.locals.push_back(LocalProgram(program, result, rank));
   return result;
+}
+
+Program LocalProgram(const Program& program, const Partitioned& partitioned,
+                     int rank) {
+  return partitioned.spmd == nullptr
+             ? program
+             : LowerForRank(program, *partitioned.spmd, rank);
 }
 
 }  // namespace autotp::partition

@@ -11,6 +11,7 @@
 
 #include <cstdint>
 #include <map>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -39,9 +40,9 @@ struct PartitionOptions {
   std::map<std::string, ParameterRequest> requests;
   // Activations between blocks are cut by tokens: sequence_parallel.h.
   bool sequence_parallel = false;
-  // Local programs of the first ranks only: enough to count what a rank needs.
-  // 0: of all.
-  int lowered_ranks = 0;
+  // Leaves only the fullest rank's local program: enough to count what a rank
+  // needs. LocalProgram() makes the others.
+  bool fullest_only = false;
 };
 
 // Cuts that must agree, and how their units are split.
@@ -81,12 +82,15 @@ struct CollectiveUse {
                        // needed it, and the change of them that avoids it
 };
 
+struct SpmdProgram;
+
 struct Partitioned {
   int tensor_parallel_size = 1;
   std::vector<CutClass> classes;
   std::map<std::string, ParameterCut> parameters;
-  std::vector<CollectiveUse> collectives;  // in program order
-  std::vector<program::Program> locals;    // [tp rank], those asked for
+  std::vector<CollectiveUse> collectives;   // in program order
+  std::vector<program::Program> locals;     // [tp rank], or the fullest's alone
+  std::shared_ptr<const SpmdProgram> spmd;  // all ranks' as one; null: one rank
 };
 
 // With tensor_parallel_size 1 the only local program equals `program`.
@@ -94,6 +98,10 @@ struct Partitioned {
 // cut class has no unit at all.
 absl::StatusOr<Partitioned> Partition(const program::Program& program,
                                       const PartitionOptions& options);
+
+// Of that rank. `program` is the one that was partitioned.
+program::Program LocalProgram(const program::Program& program,
+                              const Partitioned& partitioned, int rank);
 
 }  // namespace autotp::partition
 

@@ -53,8 +53,7 @@ bool LayoutMeasure::Cut(int tensor_parallel_size, int64_t micro_batch) {
   partition::PartitionOptions options;
   options.tensor_parallel_size = tensor_parallel_size;
   options.grain = tensor_parallel_.grain;
-  // Without a grain the first rank's share is never the smaller.
-  options.lowered_ranks = options.grain > 1 ? 0 : 1;
+  options.fullest_only = true;
   options.sequence_parallel = sequence_parallel_;
   for (const auto& [name, placement] :
        plan::MatchRules(rules, loaded->program, loaded->model_type, &unheard))

@@ -161,6 +161,7 @@ class Planning {
     for (const auto& [name, placement] : placements) {
       options.requests[name] = placement.request;
     }
+    options.fullest_only = true;
     options.sequence_parallel = spec_.run().sequence_parallel();
     const auto partitioned = partition::Partition(model_.program, options);
     if (!partitioned.ok()) {
@@ -187,8 +188,11 @@ class Planning {
     *planned.mutable_plan() = PlanMessage(input);
     planned.mutable_plan()->set_shapes_derived(!NeedsWeights());
     ReportOutcome(input, planned.plan(), &diagnostics_);
-    for (const program::Program& local : input.partitioned.locals) {
-      *planned.add_local_programs() = program::ToProto(local);
+    // One at a time: together they would be most of what a plan allocates.
+    const int ranks = input.partitioned.tensor_parallel_size;
+    for (int rank = 0; rank < ranks; ++rank) {
+      *planned.add_local_programs() = program::ToProto(
+          partition::LocalProgram(input.whole, input.partitioned, rank));
     }
     planned.mutable_plan()->set_digest(PlanDigest(&planned));
     *planned.mutable_export_() =

@@ -75,8 +75,8 @@ absl::StatusOr<v1::EvaluationResult> Evaluation::Run(
     AUTOTP_ASSIGN_OR_RETURN(const data::Batch batch, ReadMicroBatch(first));
     const auto counted = static_cast<double>(CountedTokens(batch));
     if (counted == 0) continue;  // on all ranks of the tensor group
-    AUTOTP_ASSIGN_OR_RETURN(
-        const float mean, program.Evaluate(batch.Inputs(inputs_), state));
+    AUTOTP_ASSIGN_OR_RETURN(const float mean,
+                            program.Evaluate(batch.Inputs(inputs_), state));
     loss += mean * counted;
     tokens += counted;
   }

@@ -231,6 +231,25 @@ TEST(PartitionTest, SameInputsGiveTheSamePrograms) {
     EXPECT_EQ(DescribeProgram(a.locals[r]), DescribeProgram(b.locals[r]));
 }
 
+// 3 groups of heads on 2 ranks: the first holds more.
+TEST(PartitionTest, LocalProgramsCanBeMadeOneByOne) {
+  const Program program =
+      MakeLlama({.layers = 1, .heads = 6, .groups = 3, .vocabulary = 24});
+  const Partitioned all = Split(program, 2);
+  const absl::StatusOr<Partitioned> one =
+      Partition(program, {.tensor_parallel_size = 2, .fullest_only = true});
+  ASSERT_TRUE(one.ok()) << one.status();
+  ASSERT_EQ(one->locals.size(), 1u);
+  EXPECT_EQ(DescribeProgram(one->locals[0]), DescribeProgram(all.locals[0]));
+  for (int rank : {0, 1}) {
+    EXPECT_EQ(DescribeProgram(LocalProgram(program, *one, rank)),
+              DescribeProgram(all.locals[rank]));
+  }
+  const Partitioned whole = Split(program, 1);
+  EXPECT_EQ(DescribeProgram(LocalProgram(program, whole, 0)),
+            DescribeProgram(program));
+}
+
 // The comparison can fail: every collective matters.
 TEST(PartitionTest, ADroppedCollectiveIsNoticed) {
   LlamaShape shape;
