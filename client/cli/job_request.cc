@@ -1,5 +1,6 @@
 #include "client/cli/job_request.h"
 
+#include <algorithm>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
@@ -68,6 +69,24 @@ absl::Status Take(json& object, const std::string& path, const char* key,
         path, ": \"", key, "\" has the wrong type: ", found->dump()));
   }
   field = found->template get<T>();
+  object.erase(found);
+  return absl::OkStatus();
+}
+
+// The same of a list of texts.
+absl::Status TakeTexts(json& object, const std::string& path, const char* key,
+                       std::vector<std::string>& texts) {
+  const auto found = object.find(key);
+  if (found == object.end()) return absl::OkStatus();
+  const bool fits =
+      found->is_array() &&
+      std::all_of(found->begin(), found->end(),
+                  [](const json& text) { return text.is_string(); });
+  if (!fits) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        path, ": \"", key, "\" is no list of texts: ", found->dump()));
+  }
+  texts = found->get<std::vector<std::string>>();
   object.erase(found);
   return absl::OkStatus();
 }
@@ -200,6 +219,7 @@ void AddJobFlags(CLI::App& command, JobRequest& request,
       .add_option("--max-restarts", request.max_restarts,
                   "new attempts after a failure")
       ->check(CLI::NonNegativeNumber);
+  AddNoDecayFlag(command, request);
   command.add_option("--eval-data", request.eval_data,
                      "held-out tokens, as --data: their loss after the last "
                      "step");
@@ -217,6 +237,14 @@ void AddJobFlags(CLI::App& command, JobRequest& request,
       ->check(CLI::PositiveNumber);
   command.add_flag("--sequence-parallel", request.sequence_parallel,
                    kSequenceParallelHelp);
+}
+
+void AddNoDecayFlag(CLI::App& command, JobRequest& request) {
+  command
+      .add_option("--no-decay", request.no_decay,
+                  "re.match pattern of parameters without weight decay; may "
+                  "be given several times")
+      ->allow_extra_args(false);
 }
 
 absl::Status ReadJobFile(const std::string& path, JobRequest& request) {
@@ -247,6 +275,7 @@ absl::Status ReadJobFile(const std::string& path, JobRequest& request) {
         Take(object, path, "resume", r.resume),
         Take(object, path, "export_dtype", r.export_dtype),
         Take(object, path, "max_restarts", r.max_restarts),
+        TakeTexts(object, path, "no_decay", r.no_decay),
         Take(object, path, "eval_data", r.eval_data),
         Take(object, path, "eval_every", r.eval_every),
         Take(object, path, "eval_sequences", r.eval_sequences),
@@ -291,6 +320,8 @@ absl::StatusOr<v1::JobSpec> ToJobSpec(const JobRequest& request) {
   run.set_max_steps(request.max_steps);
   run.set_sequence_length(request.sequence_length);
   run.set_seed(request.seed);
+  for (const std::string& pattern : request.no_decay)
+    run.add_undecayed_parameters(pattern);
   if (!request.output.empty()) run.set_output_path(Absolute(request.output));
   AUTOTP_ASSIGN_OR_RETURN(const v1::DataType export_dtype,
                           ParseDataType(request.export_dtype));

@@ -154,6 +154,7 @@ void AddPlanCommand(CLI::App& app, int& exit_code) {
       ->add_option("--max-steps", flags->request.max_steps,
                    "optimizer steps, for a schedule that asks for them")
       ->check(CLI::PositiveNumber);
+  AddNoDecayFlag(*command, flags->request);
   command->add_flag("--effective", flags->effective,
                     "show the configuration with every default filled in and "
                     "where each value comes from, instead of the plan");

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "coordinator/planner/activation_memory.h"
+#include "proto/support/optimizer_states.h"
 
 namespace autotp::planner {
 namespace {
@@ -22,8 +23,42 @@ int64_t Elements(const std::vector<int64_t>& shape) {
   return elements;
 }
 
-// Moments that the optimizer keeps of every number.
-constexpr int64_t kMoments = 2;
+// States in their own type, and masters where they are apart from the weights.
+int64_t OptimizerBytes(const EstimateInput& input, const Program& local,
+                       const zero::FlatLayout& layout) {
+  const v1::TrainingConfig& training = input.training;
+  std::vector<int> states;
+  for (const program::Parameter& parameter : local.parameters) {
+    states.push_back(static_cast<int>(
+        zero::OptimizerStates(training.optimizer(), parameter.orthogonalized)
+            .size()));
+  }
+  const bool whole = StageOf(input) == 0;
+  int64_t most = 0;
+  for (int shard = whole ? -1 : 0; shard < (whole ? 0 : layout.shards());
+       ++shard)
+    most = std::max(most, zero::StateElements(layout, states, shard));
+  int64_t bytes = most * BytesOf(training.state_dtype());
+  if (BytesOf(training.master_dtype()) != ComputeBytes(training)) {
+    bytes += (whole ? layout.elements() : layout.shard_elements()) *
+             BytesOf(training.master_dtype());
+  }
+  return bytes;
+}
+
+// Whole matrices on their way, and the scratch of one product.
+int64_t MuonBytes(const EstimateInput& input, const Program& local) {
+  int64_t most = 0;
+  for (const zero::MuonRound& round : MuonRoundsOf(input, local)) {
+    const std::vector<int64_t>& shape =
+        local.parameters[round.parameters[0]].shape;
+    const int64_t side =
+        std::min(shape[shape.size() - 2], shape[shape.size() - 1]);
+    const int64_t matrix = shape[shape.size() - 2] * shape[shape.size() - 1];
+    most = std::max(most, round.elements() + matrix + 2 * side * side);
+  }
+  return most * kFloatBytes;
+}
 
 int64_t LongestBucket(const zero::FlatLayout& layout) {
   int64_t longest = 0;
@@ -159,12 +194,13 @@ v1::Estimate EstimateOf(const EstimateInput& input,
   estimate.set_parameter_bytes(layout.elements() * compute_bytes);
   estimate.set_gradient_bytes(held(stage >= 2) *
                               BytesOf(training.gradient_dtype()));
-  const int64_t states = kMoments + (compute_bytes == kFloatBytes ? 0 : 1);
-  estimate.set_optimizer_bytes(held(stage >= 1) * kFloatBytes * states);
+  estimate.set_optimizer_bytes(OptimizerBytes(input, local, layout));
   estimate.set_activation_bytes(PeakActivationBytes(local, compute_bytes));
+  // The backward's rooms stay; Muon's stand beside them.
   estimate.set_buffer_bytes(
       GradientRoom(training, stage, local, layout) +
-      (stage > 0 ? GatherBytes(training, layout, compute_bytes) : 0));
+      (stage > 0 ? GatherBytes(training, layout, compute_bytes) : 0) +
+      MuonBytes(input, local));
   estimate.set_total_bytes(
       estimate.parameter_bytes() + estimate.gradient_bytes() +
       estimate.optimizer_bytes() + estimate.activation_bytes() +

@@ -9,6 +9,7 @@
 #include "coordinator/planner/collectives.h"
 #include "coordinator/planner/estimate.h"
 #include "coordinator/planner/model_facts.h"
+#include "coordinator/planner/parameter_groups.h"
 
 namespace autotp::planner {
 namespace {
@@ -41,6 +42,7 @@ bool LayoutMeasure::Cut(int tensor_parallel_size, int64_t micro_batch) {
   tensor_parallel_.size = tensor_parallel_size;
   absl::StatusOr<model::LoadedModel> loaded = model::LoadModel(model_);
   if (!loaded.ok()) return false;
+  MarkOrthogonalized(training_.optimizer(), &loaded->program);
   // What is to be said about the rules was said of the job itself.
   config::Diagnostics unheard;
   const plan::RuleSet rules = plan::ChooseRules(

@@ -21,6 +21,7 @@
 #include "coordinator/planner/export_spec.h"
 #include "coordinator/planner/measure_layout.h"
 #include "coordinator/planner/model_facts.h"
+#include "coordinator/planner/parameter_groups.h"
 #include "coordinator/planner/plan_message.h"
 #include "coordinator/planner/run_settings.h"
 #include "coordinator/planner/sequence_note.h"
@@ -142,6 +143,10 @@ class Planning {
   }
 
   void Place() {
+    MarkUndecayed(spec_.run().undecayed_parameters(), &model_.program,
+                  &diagnostics_);
+    if (config_.training)
+      MarkOrthogonalized(config_.training->optimizer(), &model_.program);
     const plan::RuleSet rules =
         plan::ChooseRules(config_.tensor_parallel,
                           FactsOf(model_, ConfigPath(spec_)), &diagnostics_);

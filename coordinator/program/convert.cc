@@ -167,6 +167,8 @@ void WriteParameter(const Parameter& parameter, v1::Parameter& message) {
   message.mutable_source()->mutable_shape()->Assign(
       parameter.source_shape.begin(), parameter.source_shape.end());
   message.set_frozen(parameter.frozen);
+  message.set_undecayed(parameter.undecayed);
+  message.set_orthogonalized(parameter.orthogonalized);
 }
 
 absl::StatusOr<Parameter> ReadParameter(const v1::Parameter& message) {
@@ -190,6 +192,8 @@ absl::StatusOr<Parameter> ReadParameter(const v1::Parameter& message) {
   parameter.source_shape.assign(message.source().shape().begin(),
                                 message.source().shape().end());
   parameter.frozen = message.frozen();
+  parameter.undecayed = message.undecayed();
+  parameter.orthogonalized = message.orthogonalized();
   return parameter;
 }
 

@@ -68,6 +68,8 @@ struct Parameter {
   std::vector<int64_t> source_shape;  // of a fused tensor
   // Not trained: no gradient, no weight decay. A buffer of the model.
   bool frozen = false;
+  bool undecayed = false;       // no weight decay
+  bool orthogonalized = false;  // by Muon
 
   // In local programs: the intervals of `cut_dim` that this rank owns.
   int cut_dim = -1;  // -1: whole

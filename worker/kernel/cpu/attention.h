@@ -12,14 +12,9 @@
 
 #include <cstdint>
 
-namespace autotp::kernel {
+#include "worker/kernel/matrix_product.h"
 
-// c[m,n] = alpha * a[m,k] b[k,n] + beta * c, row-major; a is stored [k,m] if
-// transpose_a, b [n,k] if transpose_b; ld* are distances between stored rows.
-using MatrixProduct = void (*)(bool transpose_a, bool transpose_b, int64_t m,
-                               int64_t n, int64_t k, float alpha,
-                               const float* a, int64_t lda, const float* b,
-                               int64_t ldb, float beta, float* c, int64_t ldc);
+namespace autotp::kernel {
 
 struct AttentionShape {
   int64_t heads = 1;        // query heads of the group, R
