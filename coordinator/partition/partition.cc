@@ -12,6 +12,7 @@
 #include "coordinator/partition/gradient_modes.h"
 #include "coordinator/partition/lower.h"
 #include "coordinator/partition/propagate.h"
+#include "coordinator/partition/recompute.h"
 #include "coordinator/partition/sequence_parallel.h"
 #include "proto/support/status_macros.h"
 
@@ -21,7 +22,8 @@ using program::Program;
 
 namespace {
 
-Partitioned ForOneRank(const Program& program) {
+Partitioned ForOneRank(const Program& program,
+                       v1::Recomputation recomputation) {
   Partitioned result;
   for (const program::Parameter& parameter : program.parameters) {
     ParameterCut whole;
@@ -29,6 +31,7 @@ Partitioned ForOneRank(const Program& program) {
     result.parameters.emplace(parameter.name, std::move(whole));
   }
   result.locals.push_back(program);
+  AssignRecomputation(recomputation, &result.locals[0]);
   return result;
 }
 
@@ -45,7 +48,7 @@ absl::StatusOr<Partitioned> Partition(const Program& program,
   const CutGroups cut_groups(program, axes);
   AUTOTP_ASSIGN_OR_RETURN(const Choice choice,
                           Choose(program, axes, cut_groups, options));
-  if (ranks == 1) return ForOneRank(program);
+  if (ranks == 1) return ForOneRank(program, options.recomputation);
   SpmdProgram spmd = Propagate(program, axes, choice, ranks);
   if (options.sequence_parallel) CutTokens(program, axes, &spmd);
   PlaceCopies(&spmd);
@@ -56,8 +59,10 @@ absl::StatusOr<Partitioned> Partition(const Program& program,
                           ? std::min(options.lowered_ranks, ranks)
                           : ranks;
   result.locals.reserve(lowered);
-  for (int rank = 0; rank < lowered; ++rank)
+  for (int rank = 0; rank < lowered; ++rank) {
     result.locals.push_back(LowerForRank(program, spmd, rank));
+    AssignRecomputation(options.recomputation, &result.locals.back());
+  }
   return result;
 }
 

@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "autotp/v1/training.pb.h"
 #include "coordinator/program/program.h"
 
 namespace autotp::partition {
@@ -42,6 +43,8 @@ struct PartitionOptions {
   // Local programs of the first ranks only: enough to count what a rank needs.
   // 0: of all.
   int lowered_ranks = 0;
+  // What local programs compute again in the backward.
+  v1::Recomputation recomputation = v1::RECOMPUTATION_NONE;
 };
 
 // Cuts that must agree, and how their units are split.
