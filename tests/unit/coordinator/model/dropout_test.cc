@@ -120,8 +120,8 @@ TEST(DropoutTest, OfTheSoftmaxAloneElsewhere) {
     ASSERT_TRUE(model.ok()) << model.status();
     for (const Node& node : model->program.nodes) {
       EXPECT_NE(node.operation, Operation::kDropout) << name;
-      if (node.operation == Operation::kAttention)
-        EXPECT_EQ(NumberOf(node, "dropout", 0), kAttention) << name;
+      if (node.operation != Operation::kAttention) continue;
+      EXPECT_EQ(NumberOf(node, "dropout", 0), kAttention) << name;
     }
   }
 }
