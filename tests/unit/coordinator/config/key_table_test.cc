@@ -13,6 +13,7 @@
 #include "coordinator/config/auto_values.h"
 #include "coordinator/config/json_document.h"
 #include "coordinator/config/key_page.h"
+#include "proto/support/nearest.h"
 #include "tests/support/golden.h"
 
 namespace autotp::config {

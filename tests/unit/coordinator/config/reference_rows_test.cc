@@ -278,7 +278,7 @@ TEST(ReferenceRowsTest, Grain) {
       {R"("tensor_parallel": {"tp_grain_size": "32"})", 32}};
   for (const auto& [member, grain] : rows) {
     const Reading reading =
-        Read(With(absl::StrCat("" tensor_parallel ": {" autotp_size ": 2, ",
+        Read(With(absl::StrCat(R"("tensor_parallel": {"autotp_size": 2, )",
                                member, "}")),
              4);
     EXPECT_EQ(reading.result.tensor_parallel.grain, grain) << member;

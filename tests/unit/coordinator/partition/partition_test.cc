@@ -199,9 +199,10 @@ TEST(PartitionTest, FullWidthNormsExchangeOneNumberPerRow) {
     const Partitioned result = Split(program, ranks);
     ExpectSame(program, result.locals);
     EXPECT_EQ(Count(result, Operation::kAllGather), 0);
-    // Keys of few groups stay whole: so do their norms.
+    // Keys of few groups stay whole: so do their norms. Of the others, one
+    // exchange each way.
     EXPECT_EQ(Count(result, Operation::kRmsNorm),
-              shape.layers * (ranks > shape.groups ? 1 : 2));
+              2 * shape.layers * (ranks > shape.groups ? 1 : 2));
     ASSERT_NE(FindClass(result, "attention"), nullptr);
     EXPECT_EQ(FindClass(result, "attention")->units_per_rank.size(),
               static_cast<size_t>(ranks));

@@ -36,10 +36,12 @@ struct Case {
   json model_changes = json::object();
   json config_changes = json::object();
   int64_t sequence_length = 0;  // 0: the trace's
+  bool sequence_parallel = false;
 };
 
 std::string Describe(const Case& c) {
   std::string text = absl::StrCat(c.model, ", ", c.layout.Describe());
+  if (c.sequence_parallel) absl::StrAppend(&text, ", sequence-parallel");
   for (const json* changes : {&c.model_changes, &c.config_changes})
     if (!changes->empty()) absl::StrAppend(&text, ", ", changes->dump());
   return text;
@@ -49,6 +51,7 @@ v1::JobSpec JobOf(const Case& c, const TempDir& folder) {
   const Trace trace = LoadTrace(c.model);
   v1::JobSpec spec = TraceJob(trace, c.layout, folder / "out");
   spec.mutable_run()->set_max_steps(2);
+  spec.mutable_run()->set_sequence_parallel(c.sequence_parallel);
   if (c.sequence_length > 0)
     spec.mutable_run()->set_sequence_length(c.sequence_length);
   json config = json::parse(spec.config_json());
@@ -180,6 +183,17 @@ std::vector<Case> Cases() {
   const json bfloat16 = {{"bf16", {{"enabled", true}}}};
   for (const char* model : {"mixtral", "gpt2", "olmo2"})
     cases.push_back({model, both, json::object(), bfloat16});
+  for (const char* model : {"llama", "gpt2", "mixtral"}) {
+    Case c{model, both};
+    c.sequence_parallel = true;
+    cases.push_back(c);
+  }
+  // Sums in 16 bits.
+  const json sums = {{"bf16", {{"enabled", true}}},
+                     {"communication_data_type", "bf16"}};
+  cases.push_back({"llama", both, json::object(), sums});
+  const json float16 = {{"fp16", {{"enabled", true}}}};
+  cases.push_back({"llama", both, json::object(), float16});
   // Small buckets and gathers.
   const json buckets = {
       {"zero_optimization",
