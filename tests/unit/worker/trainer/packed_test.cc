@@ -57,7 +57,8 @@ TEST_P(PackedTraceTest, EveryLayoutFollowsTheTrace) {
         TraceJob(LoadTrace(GetParam()), layout, folder / layout.Describe());
     spec.mutable_data()->set_pack_documents(true);
     spec.mutable_data()->set_separator(trace.at("separator"));
-    const WorldResult result = RunJob(spec, folder / "checkpoints");
+    const WorldResult result =
+        RunJob(spec, folder / absl::StrCat("of ", layout.Describe()));
     ASSERT_EQ(result.steps.size(), trace.at("steps").size());
     for (const v1::StepMetrics& step : result.steps) {
       const json& want = trace.at("steps")[step.step() - 1];
