@@ -53,6 +53,15 @@ absl::StatusOr<v1::DataSource::TokenType> ParseTokenType(
       absl::StrCat("token_dtype: \"", name, "\" is not one of u16, u32"));
 }
 
+absl::StatusOr<v1::Recomputation> ParseRecomputation(const std::string& name) {
+  if (name.empty()) return v1::RECOMPUTATION_UNSPECIFIED;
+  if (name == "none") return v1::RECOMPUTATION_NONE;
+  if (name == "selective") return v1::RECOMPUTATION_SELECTIVE;
+  if (name == "block") return v1::RECOMPUTATION_BLOCK;
+  return absl::InvalidArgumentError(absl::StrCat(
+      "recompute: \"", name, "\" is not one of none, selective, block"));
+}
+
 // Takes `key` out of the file's object into `field`.
 template <typename T>
 absl::Status Take(json& object, const std::string& path, const char* key,
@@ -237,6 +246,16 @@ void AddJobFlags(CLI::App& command, JobRequest& request,
       ->check(CLI::PositiveNumber);
   command.add_flag("--sequence-parallel", request.sequence_parallel,
                    kSequenceParallelHelp);
+  AddRecomputeFlag(command, request);
+}
+
+void AddRecomputeFlag(CLI::App& command, JobRequest& request) {
+  command
+      .add_option("--recompute", request.recompute,
+                  "what the backward computes again instead of keeping it: "
+                  "selective, what is cheap for its size; block, whole blocks; "
+                  "default: none")
+      ->check(CLI::IsMember({"none", "selective", "block"}));
 }
 
 void AddNoDecayFlag(CLI::App& command, JobRequest& request) {
@@ -280,7 +299,8 @@ absl::Status ReadJobFile(const std::string& path, JobRequest& request) {
         Take(object, path, "eval_every", r.eval_every),
         Take(object, path, "eval_sequences", r.eval_sequences),
         Take(object, path, "target_loss", r.target_loss),
-        Take(object, path, "sequence_parallel", r.sequence_parallel)}) {
+        Take(object, path, "sequence_parallel", r.sequence_parallel),
+        Take(object, path, "recompute", r.recompute)}) {
     AUTOTP_RETURN_IF_ERROR(status);
   }
   if (!object.empty()) {
@@ -329,6 +349,9 @@ absl::StatusOr<v1::JobSpec> ToJobSpec(const JobRequest& request) {
   SetEvaluation(request, spec.data(), run);
   run.set_target_loss(request.target_loss);
   run.set_sequence_parallel(request.sequence_parallel);
+  AUTOTP_ASSIGN_OR_RETURN(const v1::Recomputation recomputation,
+                          ParseRecomputation(request.recompute));
+  run.set_recomputation(recomputation);
   spec.mutable_checkpoint()->set_every_steps(request.checkpoint_every);
   spec.mutable_checkpoint()->set_keep_latest(request.keep_checkpoints);
   spec.mutable_checkpoint()->set_resume(request.resume);

@@ -46,6 +46,7 @@ struct JobRequest {
   int64_t eval_sequences = 0;
   double target_loss = 0;
   bool sequence_parallel = false;
+  std::string recompute;  // "", none, selective, block
 };
 
 // Adds the flags to `command`; `output_flag` names the output folder's.
@@ -56,6 +57,9 @@ void AddJobFlags(CLI::App& command, JobRequest& request,
 
 // Of jobs and of plans.
 void AddNoDecayFlag(CLI::App& command, JobRequest& request);
+
+// --recompute, of `autotp plan` too.
+void AddRecomputeFlag(CLI::App& command, JobRequest& request);
 
 // Fills `request` from a JSON file whose keys are the flags' names with
 // underscores. INVALID_ARGUMENT naming the file and the key.

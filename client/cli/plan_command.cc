@@ -149,6 +149,7 @@ void AddPlanCommand(CLI::App& app, int& exit_code) {
       ->add_option("--diff", flags->diff,
                    "how this plan differs from one that --output json saved")
       ->excludes("--explain");
+  AddRecomputeFlag(*command, flags->request);
   AddTuneFlags(*command, flags->tune);
   command
       ->add_option("--max-steps", flags->request.max_steps,

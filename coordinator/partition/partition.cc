@@ -12,6 +12,7 @@
 #include "coordinator/partition/gradient_modes.h"
 #include "coordinator/partition/lower.h"
 #include "coordinator/partition/propagate.h"
+#include "coordinator/partition/recompute.h"
 #include "coordinator/partition/sequence_parallel.h"
 #include "coordinator/partition/spmd_program.h"
 #include "coordinator/program/shape_rules.h"
@@ -23,14 +24,16 @@ using program::Program;
 
 namespace {
 
-Partitioned ForOneRank(const Program& program) {
+Partitioned ForOneRank(const Program& program,
+                       v1::Recomputation recomputation) {
   Partitioned result;
   for (const program::Parameter& parameter : program.parameters) {
     ParameterCut whole;
     whole.reason = "one tensor-parallel rank";
     result.parameters.emplace(parameter.name, std::move(whole));
   }
-  result.locals.push_back(program);
+  result.recomputation = recomputation;
+  result.locals.push_back(LocalProgram(program, result, 0));
   return result;
 }
 
@@ -62,13 +65,14 @@ absl::StatusOr<Partitioned> Partition(const Program& program,
   const CutGroups cut_groups(program, axes);
   AUTOTP_ASSIGN_OR_RETURN(const Choice choice,
                           Choose(program, axes, cut_groups, options));
-  if (ranks == 1) return ForOneRank(program);
+  if (ranks == 1) return ForOneRank(program, options.recomputation);
   SpmdProgram spmd = Propagate(program, axes, choice, ranks);
   if (options.sequence_parallel) CutTokens(program, axes, &spmd);
   PlaceCopies(&spmd);
   Partitioned result;
   Describe(program, axes, cut_groups, choice, spmd, &result);
   result.tensor_parallel_size = ranks;
+  result.recomputation = options.recomputation;
   result.spmd = std::make_shared<const SpmdProgram>(std::move(spmd));
   if (options.fullest_only) {
     result.locals.push_back(
@@ -85,9 +89,11 @@ absl::StatusOr<Partitioned> Partition(const Program& program,
 // both get theirs from it.
 Program LocalProgram(const Program& program, const Partitioned& partitioned,
                      int rank) {
-  return partitioned.spmd == nullptr
-             ? program
-             : LowerForRank(program, *partitioned.spmd, rank);
+  Program local = partitioned.spmd == nullptr
+                      ? program
+                      : LowerForRank(program, *partitioned.spmd, rank);
+  AssignRecomputation(partitioned.recomputation, &local);
+  return local;
 }
 
 }  // namespace autotp::partition

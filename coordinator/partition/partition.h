@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "autotp/v1/training.pb.h"
 #include "coordinator/program/program.h"
 
 namespace autotp::partition {
@@ -43,6 +44,8 @@ struct PartitionOptions {
   // Leaves only the fullest rank's local program: enough to count what a rank
   // needs. LocalProgram() makes the others.
   bool fullest_only = false;
+  // What local programs compute again in the backward.
+  v1::Recomputation recomputation = v1::RECOMPUTATION_NONE;
 };
 
 // Cuts that must agree, and how their units are split.
@@ -91,6 +94,7 @@ struct Partitioned {
   std::vector<CollectiveUse> collectives;   // in program order
   std::vector<program::Program> locals;     // [tp rank], or the fullest's alone
   std::shared_ptr<const SpmdProgram> spmd;  // all ranks' as one; null: one rank
+  v1::Recomputation recomputation = v1::RECOMPUTATION_NONE;  // of the locals
 };
 
 // With tensor_parallel_size 1 the only local program equals `program`.

@@ -158,6 +158,7 @@ class Planning {
     options.tensor_parallel_size =
         static_cast<int>(config_.tensor_parallel.size);
     options.grain = config_.tensor_parallel.grain;
+    options.recomputation = RecomputationOf(spec_.run());
     for (const auto& [name, placement] : placements) {
       options.requests[name] = placement.request;
     }
@@ -187,6 +188,7 @@ class Planning {
     v1::PlannedJob& planned = result_.planned;
     *planned.mutable_plan() = PlanMessage(input);
     planned.mutable_plan()->set_shapes_derived(!NeedsWeights());
+    planned.mutable_plan()->set_recomputation(RecomputationOf(spec_.run()));
     ReportOutcome(input, planned.plan(), &diagnostics_);
     // One at a time: together they would be most of what a plan allocates.
     const int ranks = input.partitioned.tensor_parallel_size;

@@ -46,6 +46,9 @@ struct Node {
   std::vector<ValueId> outputs;
   Attributes attributes;
   std::string scope;  // module path, for people
+  // In local programs: nodes of one region keep nothing and are run again in
+  // the backward, from the values that enter the region. 0: none.
+  int recompute_region = 0;
 };
 
 struct Initialization {

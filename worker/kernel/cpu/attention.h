@@ -4,7 +4,8 @@
 // Scores exist for one block at a time, so memory grows with T, not T^2; keys
 // that no query of the block may see are never multiplied. The R query heads
 // are rows of one matrix, so grouped heads need no copies of keys and values.
-// The backward makes the scores again from the kept logarithms of their sums.
+// The backward makes the scores again from the kept logarithms of their sums,
+// and draws dropout's factors again.
 //
 // Any thread; groups are independent of each other.
 #ifndef AUTOTP_WORKER_KERNEL_CPU_ATTENTION_H_
@@ -12,6 +13,7 @@
 
 #include <cstdint>
 
+#include "worker/kernel/cpu/dropout.h"
 #include "worker/kernel/matrix_product.h"
 
 namespace autotp::kernel {
@@ -28,6 +30,11 @@ struct AttentionShape {
   // [T], never falling: the first key that a query may see, where documents
   // are packed; null: 0.
   const int64_t* first = nullptr;
+  // Of the softmax; null: none. A head's queries are the rows from its place in
+  // the model, times T, on.
+  const DropoutStream* dropout = nullptr;
+  int64_t sequence = 0;                  // the dropout's
+  const int64_t* head_places = nullptr;  // [R]
 };
 
 // Heads of one group, T rows of D or W numbers each. Rows lie `token` apart,

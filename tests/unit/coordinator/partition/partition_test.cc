@@ -91,6 +91,27 @@ TEST(PartitionTest, LlamaHasMegatronsCutsAndCollectives) {
   }
 }
 
+TEST(PartitionTest, DropoutIsThatOfOneRank) {
+  for (int ranks : {2, 3, 4}) {
+    LlamaShape llama;
+    llama.dropout = 0.3;
+    llama.groups = 2;
+    llama.fused = ranks == 3;
+    const Program program = MakeLlama(llama);
+    const Partitioned result = Split(program, ranks);
+    ExpectSame(program, result.locals);
+    // What is dropped is a sum of parts, and stays one.
+    if (ranks == 2)
+      ExpectCounts(result, 2 * llama.layers + 1, 2 * llama.layers + 1);
+
+    Gpt2Shape gpt2;
+    gpt2.dropout = 0.3;
+    gpt2.parallel = ranks == 3;
+    const Program other = MakeGpt2(gpt2);
+    ExpectSame(other, Split(other, ranks).locals);
+  }
+}
+
 TEST(PartitionTest, OneRankGetsTheProgramItself) {
   const Program program = MakeLlama({});
   const Partitioned result = Split(program, 1);
