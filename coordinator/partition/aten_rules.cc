@@ -23,7 +23,7 @@ namespace {
 using Labels = std::vector<DimLabel>;
 using Shape = std::vector<int64_t>;
 
-constexpr int kMostLabels = 63;
+constexpr size_t kMostLabels = 63;
 
 // Each position of the result depends on the same position of the inputs,
 // which broadcast.
