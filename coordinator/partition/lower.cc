@@ -119,6 +119,7 @@ class Lowering {
       default:
         break;
     }
+    if (node.groups_are_local) (*attributes)["groups"] = LocalShape(out)[1];
     if (node.range.empty()) return;
     const bool slice = node.operation == Operation::kSlice;
     (*attributes)[slice ? "begin" : "row_begin"] = node.range[rank_].begin;
@@ -130,6 +131,7 @@ class Lowering {
     local.operation = node.operation;
     local.attributes = node.attributes;
     local.scope = node.scope;
+    local.aten = node.aten;
     for (int v : node.inputs)
       local.inputs.push_back(v < 0 ? kNoValue : ids_[v]);
     for (int v : node.outputs) local.outputs.push_back(Declare(v));

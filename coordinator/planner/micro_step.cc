@@ -62,7 +62,8 @@ MicroStep::MicroStep(const Program& local, int64_t compute_bytes)
     }
     for (const ValueId v : node.outputs) {
       needs_gradient_[v] =
-          runs_backward_[n] && local.values[v].kind != ValueKind::kIndex;
+          runs_backward_[n] && local.values[v].kind != ValueKind::kIndex &&
+          local.values[v].kind != ValueKind::kBool;
     }
   }
   schedule_ = MakeSchedule();

@@ -32,6 +32,7 @@ constexpr std::pair<Operation, absl::string_view> kNames[] = {
     {Operation::kExperts, "experts"},
     {Operation::kRouterLoss, "router_loss"},
     {Operation::kCrossEntropy, "cross_entropy"},
+    {Operation::kAten, "aten"},
     {Operation::kCopy, "copy"},
     {Operation::kAllReduce, "all_reduce"},
     {Operation::kAllGather, "all_gather"},

@@ -117,6 +117,15 @@ enum class Operation {
   // three numbers per token (maximum; sum of exponentials and target logit).
   kCrossEntropy,
 
+  // An operation of an imported program as torch.export writes it, functional
+  // and named by Node::aten ("aten.mul.Tensor"). Inputs are the schema's tensor
+  // arguments in its order, lists flattened, absent ones -1. {tensors: how many
+  // inputs each of them took; every other argument that is not at its default
+  // under its name in the schema, dtypes as "float32", "int64" or "bool"} A
+  // list of results is flattened too. Computed in fp32 and rounded to what the
+  // outputs' kinds say.
+  kAten,
+
   // Collectives over the tensor-parallel group; only in local programs.
   // x -> x; backward sums the gradient over the ranks.
   kCopy,

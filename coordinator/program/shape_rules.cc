@@ -435,6 +435,8 @@ absl::StatusOr<std::vector<Value>> InferOutputs(const Node& node, Inputs in) {
       return RouterLossShapes(node, in);
     case Operation::kCrossEntropy:
       return CrossEntropy(node, in);
+    case Operation::kAten:
+      return Misfit("has shapes that are not inferred");
     case Operation::kAllGather:
       return AllGather(node, in);
     case Operation::kReduceScatter:

@@ -1,6 +1,7 @@
 #include "coordinator/program/signature.h"
 
 #include "absl/status/status.h"
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/types/span.h"
 #include "proto/support/check.h"
@@ -175,6 +176,8 @@ Signature SignatureOf(Operation operation) {
       return {1, kMany, kRouterLoss};
     case Operation::kCrossEntropy:
       return {2, 2, kRows};
+    case Operation::kAten:
+      return {0, kMany, {}};
     case Operation::kCopy:
     case Operation::kAllReduce:
       return {1, 1, {}};
@@ -212,9 +215,35 @@ absl::Status CheckInputs(const Node& node, const Signature& signature) {
   return absl::OkStatus();
 }
 
+// The names and types of its arguments are the schema's, which the worker has.
+absl::Status CheckAten(const Node& node) {
+  if (!absl::StartsWith(node.aten, "aten."))
+    return absl::InvalidArgumentError("names no ATen operation");
+  const auto found = node.attributes.find("tensors");
+  const auto* counts = found == node.attributes.end()
+                           ? nullptr
+                           : std::get_if<std::vector<int64_t>>(&found->second);
+  if (counts == nullptr) {
+    return absl::InvalidArgumentError(
+        "attribute 'tensors', a list of integers, is missing");
+  }
+  int64_t inputs = 0;
+  for (const int64_t count : *counts) {
+    if (count < 0 || count > kMany)
+      return absl::InvalidArgumentError("attribute 'tensors' counts wrongly");
+    inputs += count;
+  }
+  if (inputs == static_cast<int64_t>(node.inputs.size()))
+    return absl::OkStatus();
+  return absl::InvalidArgumentError(absl::StrCat("attribute 'tensors' counts ",
+                                                 inputs, " inputs, there are ",
+                                                 node.inputs.size()));
+}
+
 }  // namespace
 
 absl::Status CheckSignature(const Node& node) {
+  if (node.operation == Operation::kAten) return CheckAten(node);
   const Signature signature = SignatureOf(node.operation);
   if (absl::Status status = CheckInputs(node, signature); !status.ok())
     return status;
