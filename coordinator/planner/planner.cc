@@ -17,6 +17,7 @@
 #include "coordinator/partition/partition.h"
 #include "coordinator/plan/choose_rules.h"
 #include "coordinator/plan/match_rules.h"
+#include "coordinator/planner/column_check.h"
 #include "coordinator/planner/digest.h"
 #include "coordinator/planner/export_spec.h"
 #include "coordinator/planner/measure_layout.h"
@@ -139,6 +140,11 @@ class Planning {
       diagnostics_.Add(warning);
     }
     result_.planned.set_vocabulary_size(model_.vocabulary_size);
+    if (options_.check_run_settings) {
+      CheckColumns(spec_.data(), model_.program,
+                   config_.training ? config_.training->train_batch_size() : 0,
+                   &diagnostics_);
+    }
     return true;
   }
 

@@ -47,6 +47,7 @@ std::string Describe(const v1::Node& node, int index) {
 
 at::ScalarType TypeOf(v1::Value::Kind kind, ComputeType compute_type) {
   if (kind == v1::Value::KIND_INDEX) return at::kLong;
+  if (kind == v1::Value::KIND_BOOL) return at::kBool;
   if (kind == v1::Value::KIND_FLOAT32) return at::kFloat;
   switch (compute_type) {
     case ComputeType::kBFloat16:
@@ -69,9 +70,9 @@ class LocalProgram::Executor final {
  public:
   absl::Status Compile(const v1::Program& program,
                        const CompileOptions& options);
-  absl::StatusOr<float> Run(absl::Span<const int64_t* const> inputs,
+  absl::StatusOr<float> Run(absl::Span<const void* const> inputs,
                             const RunOptions& options, ParameterStore& store);
-  absl::StatusOr<float> Evaluate(absl::Span<const int64_t* const> inputs,
+  absl::StatusOr<float> Evaluate(absl::Span<const void* const> inputs,
                                  ParameterStore& store);
   const std::vector<int64_t>& parameter_sizes() const { return sizes_; }
 
@@ -85,7 +86,7 @@ class LocalProgram::Executor final {
                          const CompileOptions& options);
   void FindFirstUses();
   absl::Status PlanPasses();
-  absl::Status Begin(absl::Span<const int64_t* const> inputs,
+  absl::Status Begin(absl::Span<const void* const> inputs,
                      ParameterStore& store);
   absl::Status RunForward();
   absl::Status RunNode(const Pass& pass);
@@ -101,7 +102,8 @@ class LocalProgram::Executor final {
   std::vector<NodeState> nodes_;
   std::vector<int> parameters_;  // value ids
   std::vector<int64_t> sizes_;
-  std::vector<int> inputs_;  // value ids
+  std::vector<int> inputs_;                  // value ids
+  std::vector<at::ScalarType> input_types_;  // as they are given
   int loss_ = kNone;
   Schedule schedule_;
   std::function<void()> backward_begins_;
@@ -139,6 +141,12 @@ class LocalProgram::Executor::Forwarder final : public ForwardContext {
 
   bool Wants(int output) override {
     return pass_.unwanted.empty() || !pass_.unwanted[output];
+  }
+
+  bool Needs(int input) override {
+    const int id = message_.inputs(input);
+    return id != kNone && executor_.random_.has_value() &&
+           executor_.values_[id].needs_gradient;
   }
 
   void Give(int index, at::Tensor value) override {
@@ -227,10 +235,12 @@ absl::Status LocalProgram::Executor::ReadValues(const v1::Program& program,
                                      int64_t{1}, std::multiplies<>()));
   }
   for (const int id : program.inputs()) {
-    if (!valid(id) || values_[id].type != at::kLong) {
+    if (!valid(id)) {
       return absl::InvalidArgumentError(
-          absl::StrCat("program input ", id, " is not an index value"));
+          absl::StrCat("program input ", id, " is no value"));
     }
+    input_types_.push_back(
+        c10::isFloatingType(values_[id].type) ? at::kFloat : values_[id].type);
     inputs_.push_back(id);
   }
   if (!valid(program.loss()))
@@ -263,7 +273,7 @@ absl::Status LocalProgram::Executor::ReadNodes(const v1::Program& program,
       }
       made[id] = true;
       values_[id].needs_gradient =
-          state.runs_backward && values_[id].type != at::kLong;
+          state.runs_backward && c10::isFloatingType(values_[id].type);
     }
     bool is_loss = false;
     for (const int id : node.outputs()) is_loss |= id == loss_;
@@ -309,8 +319,8 @@ absl::Status LocalProgram::Executor::PlanPasses() {
   return absl::OkStatus();
 }
 
-absl::Status LocalProgram::Executor::Begin(
-    absl::Span<const int64_t* const> inputs, ParameterStore& store) {
+absl::Status LocalProgram::Executor::Begin(absl::Span<const void* const> inputs,
+                                           ParameterStore& store) {
   if (inputs.size() != inputs_.size()) {
     return absl::InvalidArgumentError(
         absl::StrCat("the program has ", inputs_.size(), " inputs, ",
@@ -321,8 +331,9 @@ absl::Status LocalProgram::Executor::Begin(
   gradients_.assign(values_.size(), at::Tensor());
   for (size_t i = 0; i < inputs.size(); ++i) {
     const ValueInfo& info = values_[inputs_[i]];
-    tensors_[inputs_[i]] =
-        at::from_blob(const_cast<int64_t*>(inputs[i]), info.shape, at::kLong);
+    tensors_[inputs_[i]] = Cast(at::from_blob(const_cast<void*>(inputs[i]),
+                                              info.shape, input_types_[i]),
+                                info.type);
   }
   for (const int id : parameters_) {
     const ValueInfo& info = values_[id];
@@ -333,7 +344,7 @@ absl::Status LocalProgram::Executor::Begin(
 }
 
 absl::StatusOr<float> LocalProgram::Executor::Run(
-    absl::Span<const int64_t* const> inputs, const RunOptions& options,
+    absl::Span<const void* const> inputs, const RunOptions& options,
     ParameterStore& store) {
   AUTOTP_RETURN_IF_ERROR(Begin(inputs, store));
   gradient_factor_ = options.gradient_factor;
@@ -346,7 +357,7 @@ absl::StatusOr<float> LocalProgram::Executor::Run(
 }
 
 absl::StatusOr<float> LocalProgram::Executor::Evaluate(
-    absl::Span<const int64_t* const> inputs, ParameterStore& store) {
+    absl::Span<const void* const> inputs, ParameterStore& store) {
   AUTOTP_RETURN_IF_ERROR(Begin(inputs, store));
   random_.reset();
   AUTOTP_RETURN_IF_ERROR(RunForward());
@@ -481,7 +492,7 @@ const std::vector<int64_t>& LocalProgram::parameter_sizes() const {
   return executor_->parameter_sizes();
 }
 
-absl::StatusOr<float> LocalProgram::Run(absl::Span<const int64_t* const> inputs,
+absl::StatusOr<float> LocalProgram::Run(absl::Span<const void* const> inputs,
                                         const RunOptions& options,
                                         ParameterStore& store) {
   return CallTorch([&]() -> absl::StatusOr<float> {
@@ -491,7 +502,7 @@ absl::StatusOr<float> LocalProgram::Run(absl::Span<const int64_t* const> inputs,
 }
 
 absl::StatusOr<float> LocalProgram::Evaluate(
-    absl::Span<const int64_t* const> inputs, ParameterStore& store) {
+    absl::Span<const void* const> inputs, ParameterStore& store) {
   return CallTorch([&]() -> absl::StatusOr<float> {
     const c10::InferenceMode guard;
     return executor_->Evaluate(inputs, store);

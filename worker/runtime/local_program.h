@@ -65,15 +65,16 @@ class LocalProgram {
   // Elements of each parameter's local shape, in program order.
   const std::vector<int64_t>& parameter_sizes() const;
 
-  // One micro-step. `inputs`: one pointer per program input, int64, in the
-  // input's shape. Gradients of loss * gradient_factor go to `store`. Returns
-  // the loss. Errors of the tensor group; RESOURCE_EXHAUSTED out of memory.
-  absl::StatusOr<float> Run(absl::Span<const int64_t* const> inputs,
+  // One micro-step. `inputs`: one pointer per program input, in the
+  // input's shape and kind: int64, fp32, or a byte per bool. Gradients of loss
+  // * gradient_factor go to `store`. Returns the loss. Errors of the tensor
+  // group; RESOURCE_EXHAUSTED out of memory.
+  absl::StatusOr<float> Run(absl::Span<const void* const> inputs,
                             const RunOptions& options, ParameterStore& store);
 
   // The loss alone, without dropout: nothing is kept for a backward, and of
   // `store` only the weights are asked for.
-  absl::StatusOr<float> Evaluate(absl::Span<const int64_t* const> inputs,
+  absl::StatusOr<float> Evaluate(absl::Span<const void* const> inputs,
                                  ParameterStore& store);
 
  private:

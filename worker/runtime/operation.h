@@ -53,6 +53,8 @@ class ForwardContext {
   // reference, so that it may reuse the memory (see IsOwned).
   virtual at::Tensor TakeInput(int index) = 0;
   at::Tensor FloatInput(int index);
+  // Whether a backward will ask for this input's gradient.
+  virtual bool Needs(int input) = 0;
   // Stores an output, rounded to its value's type.
   virtual void Give(int index, at::Tensor value) = 0;
   // False where the forward is run again for the sake of what it keeps alone:

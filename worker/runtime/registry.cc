@@ -4,6 +4,7 @@
 #include <string>
 
 #include "absl/status/status.h"
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
 #include "worker/runtime/operations/factories.h"
@@ -44,6 +45,7 @@ OperationFactory FindFactory(absl::string_view name) {
           {"reduce_scatter", MakeReduceScatter},
           {"take", MakeTake},
       };
+  if (absl::StartsWith(name, "aten.")) return MakeAten;
   const auto found = factories->find(name);
   return found == factories->end() ? nullptr : found->second;
 }

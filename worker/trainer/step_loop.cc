@@ -178,7 +178,7 @@ class StepLoop {
                             parts_.groups.data->rank());
     parts_.state.BeginMicroStep();
     parts_.groups.traffic->Enter(collective::Traffic::Phase::kForward);
-    const std::vector<const int64_t*> inputs =
+    const std::vector<const void*> inputs =
         batch->Inputs(task_.program().inputs_size());
     AUTOTP_ASSIGN_OR_RETURN(const float loss,
                             parts_.program.Run(inputs, options, parts_.state));

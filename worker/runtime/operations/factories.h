@@ -40,6 +40,8 @@ OperationOr MakeAllReduce(const NodeInfo& info);
 OperationOr MakeAllGather(const NodeInfo& info);
 OperationOr MakeReduceScatter(const NodeInfo& info);
 OperationOr MakeTake(const NodeInfo& info);
+// Any "aten.NAME.OVERLOAD".
+OperationOr MakeAten(const NodeInfo& info);
 
 }  // namespace autotp::runtime
 

@@ -95,7 +95,7 @@ float LossOf(LocalProgram& program, const std::vector<float>& table,
              double factor, Store* kept = nullptr) {
   Store store({{0, 0, 0}, table});
   const int64_t ids[] = {1, 0};
-  const int64_t* inputs[] = {ids, ids};
+  const void* inputs[] = {ids, ids};
   const absl::StatusOr<float> loss =
       program.Run(inputs, {.gradient_factor = factor}, store);
   EXPECT_TRUE(loss.ok()) << loss.status();
@@ -135,7 +135,7 @@ TEST(LocalProgram, AnEvaluationIsTheLossAloneAndLeavesTheNextRunAsItWas) {
   const float loss = LossOf(**program, table, 1);
   Store store({{0, 0, 0}, table});
   const int64_t ids[] = {1, 0};
-  const int64_t* inputs[] = {ids, ids};
+  const void* inputs[] = {ids, ids};
   const absl::StatusOr<float> evaluated = (*program)->Evaluate(inputs, store);
   ASSERT_TRUE(evaluated.ok()) << evaluated.status();
   EXPECT_EQ(*evaluated, loss);
@@ -253,10 +253,10 @@ TEST(LocalProgram, AFaultOfTheTensorLibraryIsAStatus) {
   ASSERT_TRUE(compiled.ok());
   Store store({{0, 0, 0}, {1, 2, 3, 4}});
   const int64_t ids[] = {1, 0};
-  const int64_t* inputs[] = {ids, ids};
+  const void* inputs[] = {ids, ids};
   EXPECT_EQ((*compiled)->Run(inputs, {}, store).status().code(),
             absl::StatusCode::kInternal);
-  const int64_t* one[] = {ids};
+  const void* one[] = {ids};
   EXPECT_EQ((*compiled)->Run(one, {}, store).status().code(),
             absl::StatusCode::kInvalidArgument);
 }
