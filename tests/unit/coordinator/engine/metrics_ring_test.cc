@@ -7,6 +7,9 @@
 
 #include <vector>
 
+#include "google/protobuf/descriptor.h"
+#include "google/protobuf/message.h"
+
 namespace autotp::engine {
 namespace {
 
