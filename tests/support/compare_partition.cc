@@ -28,10 +28,9 @@ absl::StatusOr<Comparison> ComparePartition(const model::LoadedModel& model,
                                             uint64_t seed) {
   AUTOTP_ASSIGN_OR_RETURN(
       const partition::Partitioned partitioned,
-      partition::Partition(model.program,
-                           {.tensor_parallel_size = tensor_parallel_size,
-                            .requests = {},
-                            .lowered_ranks = 0}));
+      partition::Partition(
+          model.program,
+          {.tensor_parallel_size = tensor_parallel_size, .requests = {}}));
   const v1::Program whole = program::ToProto(model.program);
   std::vector<v1::Program> locals;
   for (const program::Program& local : partitioned.locals)
