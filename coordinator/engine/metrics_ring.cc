@@ -4,6 +4,37 @@
 
 namespace autotp::engine {
 
+MetricsRing::Step MetricsRing::Compact(const v1::StepMetrics& step) {
+  return {.step = step.step(),
+          .loss = step.loss(),
+          .grad_norm = step.grad_norm(),
+          .learning_rate = step.learning_rate(),
+          .tokens = step.tokens(),
+          .seconds = step.step_seconds(),
+          .loss_scale = step.loss_scale(),
+          .evaluation_loss = step.evaluation().loss(),
+          .evaluation_tokens =
+              step.has_evaluation() ? step.evaluation().tokens() : -1,
+          .skipped = step.skipped()};
+}
+
+v1::StepMetrics MetricsRing::Expand(const Step& step) {
+  v1::StepMetrics out;
+  out.set_step(step.step);
+  out.set_loss(step.loss);
+  out.set_grad_norm(step.grad_norm);
+  out.set_learning_rate(step.learning_rate);
+  out.set_tokens(step.tokens);
+  out.set_step_seconds(step.seconds);
+  out.set_loss_scale(step.loss_scale);
+  out.set_skipped(step.skipped);
+  if (step.evaluation_tokens >= 0) {
+    out.mutable_evaluation()->set_loss(step.evaluation_loss);
+    out.mutable_evaluation()->set_tokens(step.evaluation_tokens);
+  }
+  return out;
+}
+
 void MetricsRing::Append(int32_t attempt, const v1::StepMetrics& step) {
   if (attempt > attempt_) {
     attempt_ = attempt;
@@ -13,8 +44,7 @@ void MetricsRing::Append(int32_t attempt, const v1::StepMetrics& step) {
   }
   if (attempt < attempt_) return;
   if (!steps_.empty() && step.step() <= steps_.back().step) return;
-  steps_.push_back({step.step(), step.loss(), step.grad_norm(),
-                    step.learning_rate(), step.tokens(), step.step_seconds()});
+  steps_.push_back(Compact(step));
   if (steps_.size() > steps_max_) steps_.pop_front();
 }
 
@@ -29,13 +59,7 @@ MetricsRing::Run MetricsRing::Read(int64_t after_step, size_t limit) const {
   int64_t expected = it->step;
   for (; it != steps_.end() && it->step == expected && run.steps.size() < limit;
        ++it, ++expected) {
-    v1::StepMetrics& out = run.steps.emplace_back();
-    out.set_step(it->step);
-    out.set_loss(it->loss);
-    out.set_grad_norm(it->grad_norm);
-    out.set_learning_rate(it->learning_rate);
-    out.set_tokens(it->tokens);
-    out.set_step_seconds(it->seconds);
+    run.steps.push_back(Expand(*it));
   }
   return run;
 }

@@ -39,7 +39,14 @@ class MetricsRing {
     double learning_rate;
     int64_t tokens;
     double seconds;
+    double loss_scale;
+    double evaluation_loss;
+    int64_t evaluation_tokens;  // -1: no evaluation
+    bool skipped;
   };
+  static Step Compact(const v1::StepMetrics& step);
+  static v1::StepMetrics Expand(const Step& step);
+
   int64_t first_step_;
   size_t steps_max_;
   int32_t attempt_ = 0;

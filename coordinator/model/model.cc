@@ -8,6 +8,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "coordinator/model/copied_files.h"
+#include "coordinator/model/exported/exported_model.h"
 #include "coordinator/model/finding.h"
 #include "coordinator/model/huggingface/config_reader.h"
 #include "coordinator/model/huggingface/families/families.h"
@@ -87,6 +88,57 @@ std::vector<TpPlanText> TpPlansOf(ConfigReader& config) {
   return plans;
 }
 
+// Constants of an import lie in a file of their own.
+absl::Status MatchTheRest(const std::string& folder,
+                          absl::string_view base_prefix, LoadedModel* loaded) {
+  AUTOTP_ASSIGN_OR_RETURN(const WeightTensors tensors,
+                          ReadWeightHeaders(folder));
+  std::vector<program::Parameter> all = std::move(loaded->program.parameters);
+  loaded->program.parameters.clear();
+  for (const program::Parameter& parameter : all) {
+    if (parameter.source_file.empty())
+      loaded->program.parameters.push_back(parameter);
+  }
+  AUTOTP_RETURN_IF_ERROR(MatchWeights(folder, tensors, base_prefix,
+                                      &loaded->program, &loaded->warnings));
+  size_t matched = 0;
+  for (program::Parameter& parameter : all) {
+    if (parameter.source_file.empty())
+      parameter = loaded->program.parameters[matched++];
+  }
+  loaded->program.parameters = std::move(all);
+  return absl::OkStatus();
+}
+
+absl::StatusOr<LoadedModel> LoadFromImport(const ModelRequest& request,
+                                           const std::string& folder,
+                                           ConfigReader& config) {
+  AUTOTP_ASSIGN_OR_RETURN(
+      ProgramFile file,
+      LoadImported(folder, {request.micro_batch, request.sequence_length}));
+  LoadedModel loaded;
+  loaded.program = std::move(file.program);
+  loaded.model_type = std::move(file.model_type);
+  loaded.base_model_prefix = std::move(file.base_model_prefix);
+  loaded.vocabulary_size = file.vocabulary_size;
+  loaded.attention_heads = file.attention_heads;
+  loaded.key_value_heads = file.key_value_heads;
+  loaded.head_width = file.head_width;
+  loaded.tp_plans = TpPlansOf(config);
+  if (loaded.tp_plans.empty() && !file.tp_plan.empty()) {
+    loaded.tp_plans.push_back(
+        {absl::StrCat(kProgramFile, "#/tp_plan"), std::move(file.tp_plan)});
+  }
+  AUTOTP_RETURN_IF_ERROR(config.status());
+  loaded.config_json = config.text();
+  if (request.need_weights) {
+    AUTOTP_RETURN_IF_ERROR(
+        MatchTheRest(folder, loaded.base_model_prefix, &loaded));
+  }
+  AUTOTP_ASSIGN_OR_RETURN(loaded.copied_files, CopiedFiles(folder));
+  return loaded;
+}
+
 }  // namespace
 
 absl::StatusOr<LoadedModel> LoadModel(const ModelRequest& request) {
@@ -96,6 +148,8 @@ absl::StatusOr<LoadedModel> LoadModel(const ModelRequest& request) {
       JsonText json,
       ReadJsonFile((folder / "config.json").string(), kMostConfigBytes));
   ConfigReader config(std::move(json));
+  if (IsImported(folder.string()))
+    return LoadFromImport(request, folder.string(), config);
   AUTOTP_ASSIGN_OR_RETURN(const Family family, FindFamily(config));
   AUTOTP_RETURN_IF_ERROR(RefuseUnsupported(config));
 

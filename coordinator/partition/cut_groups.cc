@@ -185,6 +185,7 @@ void CutGroups::NoteMembers() {
             return groups_[block.group].obstacles.empty();
           });
       const bool counts = shape.size() >= 2 && free &&
+                          !program_.parameters[p].frozen &&
                           !(table && (d == 1 || by_input[value] == 0));
       for (const Block& block : blocks) {
         const double share =

@@ -96,7 +96,7 @@ std::string GroupWords::MissingRuleOf(int g) const {
   if (choice_.groups[g].verdict != Verdict::kObstacle) return "";
   const Obstacle& obstacle = groups_[g].obstacles[0];
   if (obstacle.kind != Obstacle::Kind::kNoRule) return "";
-  return std::string(OperationName(program_.nodes[obstacle.node].operation));
+  return NodeName(program_.nodes[obstacle.node]);
 }
 
 std::string GroupWords::GrainText(const CutGroup& group) const {
@@ -114,12 +114,11 @@ std::string GroupWords::ObstacleText(const CutGroup& group) const {
   const Obstacle& obstacle = group.obstacles[0];
   switch (obstacle.kind) {
     case Obstacle::Kind::kOperation:
-      return absl::StrCat(
-          OperationName(program_.nodes[obstacle.node].operation),
-          " needs it whole");
+      return absl::StrCat(NodeName(program_.nodes[obstacle.node]),
+                          " needs it whole");
     case Obstacle::Kind::kNoRule:
       return absl::StrCat(
-          OperationName(program_.nodes[obstacle.node].operation),
+          NodeName(program_.nodes[obstacle.node]),
           " has no placement rule, so nothing around it is cut");
     case Obstacle::Kind::kReshape:
       return "a reshape mixes it with other dimensions";

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "absl/strings/string_view.h"
+#include "coordinator/partition/aten_rules.h"
 
 namespace autotp::partition {
 
@@ -36,6 +37,7 @@ constexpr TableRow kTable[] = {
     {Operation::kAdd, "...,...", "..."},
     {Operation::kMul, "...,...", "..."},
     {Operation::kScale, "...", "..."},
+    {Operation::kDropout, "...", "..."},
     {Operation::kRouter, "...e,e", "...k", "ek"},
     {Operation::kCrossEntropy, "btv,bt", "", "bt", "v"},
 };
@@ -186,6 +188,7 @@ PlacementRule RuleOf(const Program& program, const Node& node) {
     return FromTable(program, node, kTransposedLinear);
   if (node.operation == Operation::kRmsNorm && NormsALinear(program, node))
     return FromTable(program, node, kNormOfALinear);
+  if (node.operation == Operation::kAten) return AtenRule(program, node);
   for (const TableRow& row : kTable)
     if (row.operation == node.operation) return FromTable(program, node, row);
   PlacementRule rule;

@@ -7,6 +7,7 @@
 #include <utility>
 #include <vector>
 
+#include "coordinator/partition/aten_rules.h"
 #include "coordinator/partition/label_choice.h"
 #include "coordinator/partition/spread_values.h"
 #include "proto/support/check.h"
@@ -70,6 +71,7 @@ class Propagator {
     copy.source = static_cast<int>(&node - program_.nodes.data());
     copy.attributes = node.attributes;
     copy.scope = node.scope;
+    copy.aten = node.aten;
     return copy;
   }
   void EmitCut(SpmdNode node, ValueId out, const DimCut& cut) {
@@ -175,6 +177,7 @@ bool Propagator::PlacePending(const Node& node) {
   const bool by_whole =
       node.operation == Operation::kMul && values_.IsWhole(node.inputs[1]);
   if (!by_whole && node.operation != Operation::kScale &&
+      node.operation != Operation::kDropout &&
       node.operation != Operation::kReshape &&
       node.operation != Operation::kTranspose)
     return false;
@@ -334,11 +337,13 @@ void Propagator::PlaceAlong(const Node& node, const PlacementRule& rule,
     local.attributes["size"] = program_.values[node.inputs[1]].shape[0];
     local.reason = "sum of squares of each row";
   }
+  local.groups_are_local = node.operation == Operation::kAten &&
+                           cut.label == 1 && IsDepthwise(program_, node);
   for (size_t d = 0; d < rule.output.size(); ++d) {
     if (rule.output[d].label == cut.label)
       return EmitCut(std::move(local), out, {static_cast<int>(d), cut.ranks});
   }
-  AUTOTP_CHECK(false, OperationName(node.operation), " loses its cut label");
+  AUTOTP_CHECK(false, NodeName(node), " loses its cut label");
 }
 
 }  // namespace

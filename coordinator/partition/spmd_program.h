@@ -52,6 +52,9 @@ struct SpmdNode {
   program::Attributes attributes;
   std::string scope;
   std::string reason;  // of a collective
+  std::string aten;    // kAten: which one
+  // A kAten whose attribute "groups" is the local length of dimension 1.
+  bool groups_are_local = false;
   // By rank, where set: the rows of an embedding or loss, the range of a
   // slice.
   std::vector<program::Interval> range;

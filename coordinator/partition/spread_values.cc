@@ -16,6 +16,14 @@ using program::Program;
 using program::ValueId;
 using program::ValueKind;
 
+namespace {
+
+bool IsNumber(ValueKind kind) {
+  return kind == ValueKind::kFloat || kind == ValueKind::kFloat32;
+}
+
+}  // namespace
+
 SpreadValues::SpreadValues(const Program& program, int ranks,
                            const std::vector<DimCut>& parameter_cuts)
     : program_(program),
@@ -78,7 +86,7 @@ SpmdValue SpreadValues::Like(ValueId v, absl::string_view suffix) const {
 int SpreadValues::Emit(SpmdNode node, SpmdValue value) {
   for (int input : node.inputs)
     if (input >= 0 && spmd_.values[input].needs_gradient)
-      value.needs_gradient = true;
+      value.needs_gradient = IsNumber(value.kind);
   const int id = static_cast<int>(spmd_.values.size());
   node.outputs = {id};
   spmd_.values.push_back(std::move(value));
@@ -94,7 +102,7 @@ void SpreadValues::EmitAll(SpmdNode node, const std::vector<ValueId>& outputs) {
   }
   for (ValueId v : outputs) {
     SpmdValue value = Like(v);
-    value.needs_gradient = needs_gradient && value.kind != ValueKind::kIndex;
+    value.needs_gradient = needs_gradient && IsNumber(value.kind);
     states_[v].value = static_cast<int>(spmd_.values.size());
     node.outputs.push_back(states_[v].value);
     spmd_.values.push_back(std::move(value));
@@ -190,8 +198,7 @@ std::string SpreadValues::AdviceFor(const program::Parameter& cut,
 }
 
 std::string SpreadValues::GatherReason(ValueId v, const Node& node) const {
-  const std::string place =
-      absl::StrCat(OperationName(node.operation), " in ", node.scope);
+  const std::string place = absl::StrCat(NodeName(node), " in ", node.scope);
   const program::Parameter* weight = CutBehind(v);
   if (weight == nullptr) return absl::StrCat(place, " needs its input whole");
   if (is_parameter_[v]) {

@@ -110,7 +110,8 @@ std::vector<ValueId> Builder::Apply(Operation operation,
                                     Attributes attributes) {
   const std::vector<ValueId> nothing(kMostOutputs, kNoValue);
   if (!status_.ok()) return nothing;
-  Node node{operation, std::move(inputs), {}, std::move(attributes), scope_};
+  Node node{operation, std::move(inputs), {}, std::move(attributes), scope_,
+            ""};
   absl::StatusOr<std::vector<Value>> outputs = InferOutputs(program_, node);
   if (!outputs.ok()) {
     Fail(Annotate(outputs.status(), OperationName(operation)));
@@ -224,6 +225,10 @@ ValueId Builder::Attention(ValueId q, ValueId k, ValueId v,
   Attributes attributes = {{"scale", options.scale}};
   if (options.window > 0) attributes["window"] = options.window;
   if (options.soft_cap > 0) attributes["soft_cap"] = options.soft_cap;
+  if (options.dropout > 0) {
+    attributes["dropout"] = options.dropout;
+    attributes["stream"] = streams_++;
+  }
   std::vector<ValueId> inputs = {q, k, v};
   if (options.bias != kNoValue || positions() != kNoValue)
     inputs.push_back(options.bias);
@@ -264,6 +269,12 @@ ValueId Builder::Scale(ValueId x, double factor, bool rounded) {
   Attributes attributes = {{"factor", factor}};
   if (rounded) attributes["rounded"] = true;
   return ApplyOne(Operation::kScale, {x}, std::move(attributes));
+}
+
+ValueId Builder::Dropout(ValueId x, double probability) {
+  if (probability == 0) return x;
+  return ApplyOne(Operation::kDropout, {x},
+                  {{"probability", probability}, {"stream", streams_++}});
 }
 
 ValueId Builder::Reshape(ValueId x, std::vector<int64_t> shape) {

@@ -6,6 +6,7 @@
 #include "absl/strings/str_cat.h"
 #include "coordinator/program/program.h"
 #include "coordinator/program/shape_rules.h"
+#include "coordinator/program/signature.h"
 #include "proto/support/status_macros.h"
 
 namespace autotp::program {
@@ -35,7 +36,7 @@ class Checker {
       const Node& node = program_.nodes[i];
       AUTOTP_RETURN_IF_ERROR(Annotate(
           CheckNode(node),
-          absl::StrCat("node ", i, " (", OperationName(node.operation),
+          absl::StrCat("node ", i, " (", NodeName(node),
                        node.scope.empty() ? "" : " in ", node.scope, ")")));
     }
     return CheckLoss();
@@ -83,7 +84,8 @@ class Checker {
       expected[parameter.cut_dim] = Length(parameter.intervals);
     }
     const Value& value = program_.values[parameter.value];
-    if (value.kind == ValueKind::kIndex) return Fault("holds indices");
+    if (value.kind == ValueKind::kIndex || value.kind == ValueKind::kBool)
+      return Fault("holds no numbers");
     if (value.shape != expected) {
       return Fault("has value shape ", ShapeText(value.shape), ", needs ",
                    ShapeText(expected));
@@ -115,6 +117,7 @@ class Checker {
       if (!Exists(id)) return Fault("uses %", id, ", which is no value");
       if (!made_[id]) return Fault("uses %", id, " before it is made");
     }
+    if (node.operation == Operation::kAten) return CheckAten(node);
     AUTOTP_ASSIGN_OR_RETURN(const std::vector<Value> expected,
                             InferOutputs(program_, node));
     if (node.outputs.size() != expected.size()) {
@@ -132,6 +135,15 @@ class Checker {
       if (value.kind != expected[i].kind)
         return Fault("output %", node.outputs[i], " is of another kind");
     }
+    return absl::OkStatus();
+  }
+
+  // Its shapes are as the front end wrote them; the worker compares them with
+  // what the operation yields.
+  absl::Status CheckAten(const Node& node) {
+    AUTOTP_RETURN_IF_ERROR(CheckSignature(node));
+    if (node.outputs.empty()) return Fault("has no output");
+    for (ValueId output : node.outputs) AUTOTP_RETURN_IF_ERROR(Make(output));
     return absl::OkStatus();
   }
 

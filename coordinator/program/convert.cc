@@ -2,12 +2,15 @@
 #include <string>
 
 #include "absl/status/status.h"
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "coordinator/program/program.h"
 #include "proto/support/status_macros.h"
 
 namespace autotp::program {
 namespace {
+
+constexpr absl::string_view kAtenPrefix = "aten.";
 
 template <typename... Parts>
 absl::Status Malformed(const Parts&... parts) {
@@ -22,6 +25,8 @@ v1::Value::Kind ToProto(ValueKind kind) {
       return v1::Value::KIND_INDEX;
     case ValueKind::kFloat32:
       return v1::Value::KIND_FLOAT32;
+    case ValueKind::kBool:
+      return v1::Value::KIND_BOOL;
   }
   return v1::Value::KIND_UNSPECIFIED;
 }
@@ -34,6 +39,8 @@ absl::StatusOr<ValueKind> FromProto(v1::Value::Kind kind) {
       return ValueKind::kIndex;
     case v1::Value::KIND_FLOAT32:
       return ValueKind::kFloat32;
+    case v1::Value::KIND_BOOL:
+      return ValueKind::kBool;
     default:
       return Malformed("value kind ", static_cast<int>(kind), " is unknown");
   }
@@ -111,7 +118,7 @@ absl::Status ReadAttribute(const v1::Attribute& message, Attribute& value) {
 }
 
 void WriteNode(const Node& node, v1::Node& message) {
-  message.set_operation(std::string(OperationName(node.operation)));
+  message.set_operation(NodeName(node));
   message.mutable_inputs()->Assign(node.inputs.begin(), node.inputs.end());
   message.mutable_outputs()->Assign(node.outputs.begin(), node.outputs.end());
   for (const auto& [name, value] : node.attributes) {
@@ -120,20 +127,24 @@ void WriteNode(const Node& node, v1::Node& message) {
     std::visit(AttributeWriter{attribute}, value);
   }
   message.set_scope(node.scope);
+  message.set_recompute_region(node.recompute_region);
 }
 
 absl::StatusOr<Node> ReadNode(const v1::Node& message) {
+  const bool aten = absl::StartsWith(message.operation(), kAtenPrefix);
   const std::optional<Operation> operation =
-      OperationByName(message.operation());
+      aten ? Operation::kAten : OperationByName(message.operation());
   if (!operation.has_value()) {
     return Malformed("operation '", message.operation(),
                      "' is unknown to this build");
   }
   Node node;
   node.operation = *operation;
+  if (aten) node.aten = message.operation();
   node.inputs.assign(message.inputs().begin(), message.inputs().end());
   node.outputs.assign(message.outputs().begin(), message.outputs().end());
   node.scope = message.scope();
+  node.recompute_region = message.recompute_region();
   for (const v1::Attribute& attribute : message.attributes()) {
     const auto [entry, added] = node.attributes.try_emplace(attribute.name());
     if (!added)
@@ -167,6 +178,8 @@ void WriteParameter(const Parameter& parameter, v1::Parameter& message) {
   message.mutable_source()->mutable_shape()->Assign(
       parameter.source_shape.begin(), parameter.source_shape.end());
   message.set_frozen(parameter.frozen);
+  message.set_undecayed(parameter.undecayed);
+  message.set_orthogonalized(parameter.orthogonalized);
 }
 
 absl::StatusOr<Parameter> ReadParameter(const v1::Parameter& message) {
@@ -190,6 +203,8 @@ absl::StatusOr<Parameter> ReadParameter(const v1::Parameter& message) {
   parameter.source_shape.assign(message.source().shape().begin(),
                                 message.source().shape().end());
   parameter.frozen = message.frozen();
+  parameter.undecayed = message.undecayed();
+  parameter.orthogonalized = message.orthogonalized();
   return parameter;
 }
 

@@ -21,6 +21,8 @@ absl::string_view KindName(ValueKind kind) {
       return "index";
     case ValueKind::kFloat32:
       return "float32";
+    case ValueKind::kBool:
+      return "bool";
   }
   return "";
 }
@@ -104,10 +106,9 @@ std::string NodeText(const Program& program, const Node& node) {
   const auto output = [&program](std::string* out, ValueId id) {
     absl::StrAppend(out, ValueText(program, id));
   };
-  std::string text =
-      absl::StrCat("  ", absl::StrJoin(node.outputs, ", ", output), " = ",
-                   OperationName(node.operation), "(",
-                   absl::StrJoin(node.inputs, ", ", input), ")");
+  std::string text = absl::StrCat(
+      "  ", absl::StrJoin(node.outputs, ", ", output), " = ", NodeName(node),
+      "(", absl::StrJoin(node.inputs, ", ", input), ")");
   if (!node.attributes.empty()) {
     const auto attribute = [](std::string* out, const auto& entry) {
       absl::StrAppend(out, entry.first, ": ",
@@ -117,6 +118,8 @@ std::string NodeText(const Program& program, const Node& node) {
                     absl::StrJoin(node.attributes, ", ", attribute), "}");
   }
   if (!node.scope.empty()) absl::StrAppend(&text, "  # ", node.scope);
+  if (node.recompute_region != 0)
+    absl::StrAppend(&text, "  # again in region ", node.recompute_region);
   return text;
 }
 

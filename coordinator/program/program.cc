@@ -13,15 +13,20 @@ const Attribute* Find(const Node& node, absl::string_view name) {
 template <typename T>
 const T& Get(const Node& node, absl::string_view name) {
   const Attribute* attribute = Find(node, name);
-  AUTOTP_CHECK(attribute != nullptr, OperationName(node.operation), " lacks '",
-               name, "'");
+  AUTOTP_CHECK(attribute != nullptr, NodeName(node), " lacks '", name, "'");
   const T* value = std::get_if<T>(attribute);
-  AUTOTP_CHECK(value != nullptr, OperationName(node.operation), " has '", name,
+  AUTOTP_CHECK(value != nullptr, NodeName(node), " has '", name,
                "' of another type");
   return *value;
 }
 
 }  // namespace
+
+std::string NodeName(const Node& node) {
+  return node.operation == Operation::kAten
+             ? node.aten
+             : std::string(OperationName(node.operation));
+}
 
 int64_t IntegerOf(const Node& node, absl::string_view name) {
   return Get<int64_t>(node, name);

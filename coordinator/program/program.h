@@ -28,7 +28,7 @@ namespace autotp::program {
 using ValueId = int32_t;
 inline constexpr ValueId kNoValue = -1;  // an optional input that is absent
 
-enum class ValueKind { kFloat, kIndex, kFloat32 };
+enum class ValueKind { kFloat, kIndex, kFloat32, kBool };
 
 struct Value {
   std::string name;
@@ -46,6 +46,10 @@ struct Node {
   std::vector<ValueId> outputs;
   Attributes attributes;
   std::string scope;  // module path, for people
+  // In local programs: nodes of one region keep nothing and are run again in
+  // the backward, from the values that enter the region. 0: none.
+  int recompute_region = 0;
+  std::string aten;   // kAten: which one
 };
 
 struct Initialization {
@@ -68,6 +72,8 @@ struct Parameter {
   std::vector<int64_t> source_shape;  // of a fused tensor
   // Not trained: no gradient, no weight decay. A buffer of the model.
   bool frozen = false;
+  bool undecayed = false;       // no weight decay
+  bool orthogonalized = false;  // by Muon
 
   // In local programs: the intervals of `cut_dim` that this rank owns.
   int cut_dim = -1;  // -1: whole
@@ -85,6 +91,9 @@ struct Program {
   std::vector<ValueId> inputs;
   ValueId loss = kNoValue;
 };
+
+// "rms_norm", "aten.mul.Tensor": as in proto/autotp/v1/program.proto.
+std::string NodeName(const Node& node);
 
 // Attribute access. REQUIRES: present with that type, or `fallback` given.
 int64_t IntegerOf(const Node& node, absl::string_view name);

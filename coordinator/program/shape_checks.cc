@@ -23,7 +23,10 @@ absl::Status NeedShape(const Value& value, const Shape& shape,
 
 absl::Status NeedNumbers(Inputs inputs) {
   for (size_t i = 0; i < inputs.size(); ++i) {
-    if (inputs[i] != nullptr && inputs[i]->kind == ValueKind::kIndex)
+    if (inputs[i] == nullptr) continue;
+    if (inputs[i]->kind == ValueKind::kBool)
+      return Misfit("input ", i, " holds truths, needs numbers");
+    if (inputs[i]->kind == ValueKind::kIndex)
       return Misfit("input ", i, " holds indices, needs numbers");
   }
   return absl::OkStatus();

@@ -1,6 +1,7 @@
 #include "coordinator/program/signature.h"
 
 #include "absl/status/status.h"
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/types/span.h"
 #include "proto/support/check.h"
@@ -64,6 +65,10 @@ constexpr AttributeSpec kAttention[] = {
     {"scale", Type::kNumber},
     {"window", Type::kInteger, false},
     {"soft_cap", Type::kNumber, false},
+    {"dropout", Type::kNumber, false},
+    {"stream", Type::kInteger, false},
+    {"size", Type::kInteger, false},
+    {"intervals", Type::kIntegers, false},
 };
 constexpr AttributeSpec kActivation[] = {
     {"kind", Type::kText},
@@ -73,6 +78,11 @@ constexpr AttributeSpec kKind[] = {{"kind", Type::kText}};
 constexpr AttributeSpec kFactor[] = {
     {"factor", Type::kNumber},
     {"rounded", Type::kFlag, false},
+};
+constexpr AttributeSpec kDropout[] = {
+    {"probability", Type::kNumber},        {"stream", Type::kInteger},
+    {"dim", Type::kInteger, false},        {"size", Type::kInteger, false},
+    {"intervals", Type::kIntegers, false},
 };
 constexpr AttributeSpec kShape[] = {{"shape", Type::kIntegers}};
 constexpr AttributeSpec kTwoDims[] = {
@@ -144,6 +154,8 @@ Signature SignatureOf(Operation operation) {
       return {2, 2, {}};
     case Operation::kScale:
       return {1, 1, kFactor};
+    case Operation::kDropout:
+      return {1, 1, kDropout};
     case Operation::kReshape:
       return {1, 1, kShape};
     case Operation::kTranspose:
@@ -164,6 +176,8 @@ Signature SignatureOf(Operation operation) {
       return {1, kMany, kRouterLoss};
     case Operation::kCrossEntropy:
       return {2, 2, kRows};
+    case Operation::kAten:
+      return {0, kMany, {}};
     case Operation::kCopy:
     case Operation::kAllReduce:
       return {1, 1, {}};
@@ -201,9 +215,35 @@ absl::Status CheckInputs(const Node& node, const Signature& signature) {
   return absl::OkStatus();
 }
 
+// The names and types of its arguments are the schema's, which the worker has.
+absl::Status CheckAten(const Node& node) {
+  if (!absl::StartsWith(node.aten, "aten."))
+    return absl::InvalidArgumentError("names no ATen operation");
+  const auto found = node.attributes.find("tensors");
+  const auto* counts = found == node.attributes.end()
+                           ? nullptr
+                           : std::get_if<std::vector<int64_t>>(&found->second);
+  if (counts == nullptr) {
+    return absl::InvalidArgumentError(
+        "attribute 'tensors', a list of integers, is missing");
+  }
+  int64_t inputs = 0;
+  for (const int64_t count : *counts) {
+    if (count < 0 || count > kMany)
+      return absl::InvalidArgumentError("attribute 'tensors' counts wrongly");
+    inputs += count;
+  }
+  if (inputs == static_cast<int64_t>(node.inputs.size()))
+    return absl::OkStatus();
+  return absl::InvalidArgumentError(absl::StrCat("attribute 'tensors' counts ",
+                                                 inputs, " inputs, there are ",
+                                                 node.inputs.size()));
+}
+
 }  // namespace
 
 absl::Status CheckSignature(const Node& node) {
+  if (node.operation == Operation::kAten) return CheckAten(node);
   const Signature signature = SignatureOf(node.operation);
   if (absl::Status status = CheckInputs(node, signature); !status.ok())
     return status;

@@ -134,7 +134,7 @@ std::string Mutated(const FuzzOptions& options, std::mt19937_64& random) {
 
 void Fuzz(const FuzzOptions& options,
           const std::function<void(const std::string&)>& read) {
-  ASSERT_FALSE(options.corpus.empty());
+  ASSERT_TRUE(options.make || !options.corpus.empty());
   const uint64_t seed = Environment("AUTOTP_FUZZ_SEED", options.seed);
   const uint64_t rounds = Environment("AUTOTP_FUZZ_ROUNDS", options.rounds);
   std::mt19937_64 random(seed);
@@ -143,7 +143,8 @@ void Fuzz(const FuzzOptions& options,
     signal(number, ShowInputAndDie);
   }
   for (uint64_t round = 0; round < rounds; ++round) {
-    const std::string input = Mutated(options, random);
+    const std::string input =
+        options.make ? options.make(random) : Mutated(options, random);
     std::snprintf(round_text, sizeof(round_text),
                   "fuzz: seed %llu round %llu, input:\n",
                   static_cast<unsigned long long>(seed),

@@ -24,6 +24,8 @@ struct FuzzOptions {
   int rounds = 4000;
   uint64_t seed = 1;
   size_t longest_bytes = size_t{1} << 16;  // of an input
+  // Makes an input in another way than by edits of the corpus.
+  std::function<std::string(std::mt19937_64&)> make;
 };
 
 void Fuzz(const FuzzOptions& options,

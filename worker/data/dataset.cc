@@ -9,12 +9,14 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
 #include "proto/support/status_macros.h"
+#include "worker/data/json_columns.h"
 #include "worker/data/jsonl.h"
 #include "worker/data/mapped_file.h"
 #include "worker/data/megatron.h"
 #include "worker/data/mixed_dataset.h"
 #include "worker/data/npy.h"
 #include "worker/data/raw_tokens.h"
+#include "worker/data/safetensors_columns.h"
 #include "worker/data/token_stream.h"
 
 namespace autotp::data {
@@ -138,14 +140,82 @@ absl::StatusOr<std::unique_ptr<Dataset>> OpenDataset(
   return MakeMixedDataset(std::move(parts), std::move(weights));
 }
 
-std::vector<const int64_t*> Batch::Inputs(int count) const {
-  std::vector<const int64_t*> inputs = {input_ids.data(), labels.data()};
+const std::vector<Column>& Dataset::columns() const {
+  static const auto* const none = new std::vector<Column>();
+  return *none;
+}
+
+absl::Status Dataset::ReadRow(int64_t, absl::Span<char* const>) const {
+  return absl::UnimplementedError(absl::StrCat(path(), ": has no columns"));
+}
+
+absl::StatusOr<std::unique_ptr<Dataset>> OpenColumns(
+    const v1::DataSource& source, std::vector<Column> columns) {
+  if (!source.files().empty() || source.pack_documents()) {
+    return absl::InvalidArgumentError(
+        "data of named columns are one file, and are not packed");
+  }
+  const std::string& path = source.path();
+  AUTOTP_ASSIGN_OR_RETURN(std::unique_ptr<MappedFile> file,
+                          MappedFile::Open(path));
+  if (absl::EndsWithIgnoreCase(path, ".safetensors"))
+    return MakeSafetensorsColumns(std::move(file), std::move(columns));
+  if (IsJsonLines(path))
+    return MakeJsonColumns(std::move(file), std::move(columns));
+  std::string names;
+  for (const Column& column : columns)
+    absl::StrAppend(&names, names.empty() ? "" : ", ", column.name);
+  return absl::InvalidArgumentError(
+      absl::StrCat(path, ": the model's inputs are ", names,
+                   "; give them as columns of a .jsonl or .safetensors file"));
+}
+
+absl::StatusOr<std::unique_ptr<Dataset>> OpenDatasetFor(
+    const v1::Program& program, const v1::DataSource& source,
+    int64_t sequence_length, int64_t vocabulary_size) {
+  if (TakesTokens(program) &&
+      !absl::EndsWithIgnoreCase(source.path(), ".safetensors"))
+    return OpenDataset(source, sequence_length, vocabulary_size);
+  AUTOTP_ASSIGN_OR_RETURN(std::vector<Column> columns,
+                          ColumnsOf(program, vocabulary_size));
+  return OpenColumns(source, std::move(columns));
+}
+
+namespace {
+
+absl::StatusOr<Batch> ReadRows(const Dataset& dataset,
+                               absl::Span<const int64_t> rows) {
+  Batch batch;
+  batch.B = static_cast<int64_t>(rows.size());
+  std::vector<int64_t> bytes;
+  for (const Column& column : dataset.columns()) {
+    bytes.push_back(column.count() * SizeOf(column.type));
+    batch.columns.emplace_back(bytes.back() * batch.B);
+  }
+  std::vector<char*> out(bytes.size());
+  for (int64_t b = 0; b < batch.B; ++b) {
+    for (size_t i = 0; i < out.size(); ++i)
+      out[i] = batch.columns[i].data() + b * bytes[i];
+    AUTOTP_RETURN_IF_ERROR(dataset.ReadRow(rows[b], out));
+  }
+  return batch;
+}
+
+}  // namespace
+
+std::vector<const void*> Batch::Inputs(int count) const {
+  std::vector<const void*> inputs;
+  for (const std::vector<char>& column : columns)
+    inputs.push_back(column.data());
+  if (!inputs.empty()) return inputs;
+  inputs = {input_ids.data(), labels.data()};
   if (count > 2) inputs.push_back(positions.data());
   return inputs;
 }
 
 absl::StatusOr<Batch> ReadBatch(const Dataset& dataset,
                                 absl::Span<const int64_t> sequences) {
+  if (!dataset.columns().empty()) return ReadRows(dataset, sequences);
   Batch batch;
   batch.B = static_cast<int64_t>(sequences.size());
   batch.T = dataset.sequence_length();

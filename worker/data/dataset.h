@@ -9,6 +9,11 @@
 //   Megatron        PREFIX.idx with PREFIX.bin; the path may be either or
 //                   PREFIX
 //   NumPy           .npy, 1-D, or 2-D with one sequence a row
+//   columns         JSON lines or safetensors, where a program's inputs are
+//                   others than these (column.h): an object a line, a column a
+//                   number or a list, nested as its shape or flat; or a tensor
+//                   of the column's name whose first dimension counts the rows.
+//                   Columns that nobody asks for are left alone
 //   JSON lines      {"input_ids": [...], "labels": [...]} a line; labels are
 //                   optional, -100 is left out of the loss
 // Sequence i of a flat token file is tokens [iT, (i+1)T); a rest shorter than
@@ -31,6 +36,7 @@
 #include "absl/status/statusor.h"
 #include "absl/types/span.h"
 #include "autotp/v1/training.pb.h"
+#include "worker/data/column.h"
 
 namespace autotp::data {
 
@@ -64,6 +70,12 @@ class Dataset {
   //   DATA_LOSS         the file was cut short since it was opened
   // REQUIRES: 0 <= index < sequence_count().
   virtual absl::Status Read(int64_t index, const SequenceSpans& out) const = 0;
+
+  // Of a data set of columns, which has no sequences but rows: what a row
+  // holds, and row `index`, column i to out[i]. Errors as those of Read.
+  virtual const std::vector<Column>& columns() const;
+  virtual absl::Status ReadRow(int64_t index,
+                               absl::Span<char* const> out) const;
 };
 
 // Token ids have to be in [0, vocabulary_size).
@@ -75,6 +87,15 @@ absl::StatusOr<std::unique_ptr<Dataset>> OpenDataset(
     const v1::DataSource& source, int64_t sequence_length,
     int64_t vocabulary_size);
 
+// What gives a program its inputs: tokens where those will do, else columns.
+absl::StatusOr<std::unique_ptr<Dataset>> OpenDatasetFor(
+    const v1::Program& program, const v1::DataSource& source,
+    int64_t sequence_length, int64_t vocabulary_size);
+
+// One file of columns; errors as those of OpenDataset.
+absl::StatusOr<std::unique_ptr<Dataset>> OpenColumns(
+    const v1::DataSource& source, std::vector<Column> columns);
+
 // B sequences of T tokens, row-major.
 struct Batch {
   std::vector<int64_t> input_ids;
@@ -82,9 +103,11 @@ struct Batch {
   std::vector<int64_t> positions;
   int64_t B = 0;
   int64_t T = 0;
+  std::vector<std::vector<char>> columns;  // instead of the tokens
 
-  // For a program with `count` inputs: 2, or 3 with positions.
-  std::vector<const int64_t*> Inputs(int count) const;
+  // For a program with `count` inputs: 2, or 3 with positions; or one per
+  // column.
+  std::vector<const void*> Inputs(int count) const;
 };
 
 absl::StatusOr<Batch> ReadBatch(const Dataset& dataset,

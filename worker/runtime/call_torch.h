@@ -25,6 +25,7 @@ auto CallTorch(F&& f) -> decltype(f()) {
     const absl::string_view what = error.what();
     const absl::string_view line = what.substr(0, what.find('\n'));
     if (absl::StrContains(what, "not enough memory") ||
+        absl::StrContains(what, "allocate memory") ||
         absl::StrContains(what, "out of memory")) {
       return absl::ResourceExhaustedError(line);
     }

@@ -6,12 +6,14 @@
 #include <ATen/ops/full.h>
 #include <c10/core/InferenceMode.h>
 
+#include <algorithm>
 #include <numeric>
 #include <optional>
 #include <string>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "proto/support/node_schedule.h"
 #include "proto/support/status_macros.h"
 #include "worker/runtime/call_torch.h"
 #include "worker/runtime/operation.h"
@@ -28,7 +30,6 @@ struct ValueInfo {
   at::ScalarType type = at::kFloat;
   int parameter = kNone;        // its index, if it is one
   bool needs_gradient = false;  // a parameter contributes to it
-  int last_use = kNone;         // node
   int first_use = kNone;        // node
 };
 
@@ -46,6 +47,7 @@ std::string Describe(const v1::Node& node, int index) {
 
 at::ScalarType TypeOf(v1::Value::Kind kind, ComputeType compute_type) {
   if (kind == v1::Value::KIND_INDEX) return at::kLong;
+  if (kind == v1::Value::KIND_BOOL) return at::kBool;
   if (kind == v1::Value::KIND_FLOAT32) return at::kFloat;
   switch (compute_type) {
     case ComputeType::kBFloat16:
@@ -68,9 +70,9 @@ class LocalProgram::Executor final {
  public:
   absl::Status Compile(const v1::Program& program,
                        const CompileOptions& options);
-  absl::StatusOr<float> Run(absl::Span<const int64_t* const> inputs,
+  absl::StatusOr<float> Run(absl::Span<const void* const> inputs,
                             const RunOptions& options, ParameterStore& store);
-  absl::StatusOr<float> Evaluate(absl::Span<const int64_t* const> inputs,
+  absl::StatusOr<float> Evaluate(absl::Span<const void* const> inputs,
                                  ParameterStore& store);
   const std::vector<int64_t>& parameter_sizes() const { return sizes_; }
 
@@ -82,10 +84,12 @@ class LocalProgram::Executor final {
                           const CompileOptions& options);
   absl::Status ReadNodes(const v1::Program& program,
                          const CompileOptions& options);
-  void FindLifetimes();
-  absl::Status Begin(absl::Span<const int64_t* const> inputs,
+  void FindFirstUses();
+  absl::Status PlanPasses();
+  absl::Status Begin(absl::Span<const void* const> inputs,
                      ParameterStore& store);
   absl::Status RunForward();
+  absl::Status RunNode(const Pass& pass);
   absl::Status RunBackward();
   absl::Status FinishUnused();
   void Clear();
@@ -98,8 +102,10 @@ class LocalProgram::Executor final {
   std::vector<NodeState> nodes_;
   std::vector<int> parameters_;  // value ids
   std::vector<int64_t> sizes_;
-  std::vector<int> inputs_;  // value ids
+  std::vector<int> inputs_;                  // value ids
+  std::vector<at::ScalarType> input_types_;  // as they are given
   int loss_ = kNone;
+  Schedule schedule_;
   std::function<void()> backward_begins_;
 
   // Of the run under way, by value id.
@@ -112,10 +118,10 @@ class LocalProgram::Executor final {
 
 class LocalProgram::Executor::Forwarder final : public ForwardContext {
  public:
-  Forwarder(Executor& executor, int node)
+  Forwarder(Executor& executor, const Pass& pass)
       : executor_(executor),
-        node_(node),
-        message_(executor.nodes_[node].node) {}
+        pass_(pass),
+        message_(executor.nodes_[pass.node].node) {}
 
   const at::Tensor& Input(int index) override {
     const int id =
@@ -125,15 +131,26 @@ class LocalProgram::Executor::Forwarder final : public ForwardContext {
 
   at::Tensor TakeInput(int index) override {
     const int id = message_.inputs(index);
-    const ValueInfo& info = executor_.values_[id];
     int uses = 0;
     for (const int other : message_.inputs()) uses += other == id;
-    if (uses == 1 && info.last_use == node_ && info.parameter == kNone)
+    if (uses == 1 && std::find(pass_.freed.begin(), pass_.freed.end(), id) !=
+                         pass_.freed.end())
       return std::move(executor_.tensors_[id]);
     return executor_.tensors_[id];
   }
 
+  bool Wants(int output) override {
+    return pass_.unwanted.empty() || !pass_.unwanted[output];
+  }
+
+  bool Needs(int input) override {
+    const int id = message_.inputs(input);
+    return id != kNone && executor_.random_.has_value() &&
+           executor_.values_[id].needs_gradient;
+  }
+
   void Give(int index, at::Tensor value) override {
+    if (!Wants(index)) return;
     const int id = message_.outputs(index);
     executor_.tensors_[id] = Cast(std::move(value), executor_.values_[id].type);
   }
@@ -146,7 +163,7 @@ class LocalProgram::Executor::Forwarder final : public ForwardContext {
 
  private:
   Executor& executor_;
-  const int node_;
+  const Pass& pass_;
   const v1::Node& message_;
   const at::Tensor undefined_;
 };
@@ -191,8 +208,8 @@ absl::Status LocalProgram::Executor::Compile(const v1::Program& program,
   backward_begins_ = options.backward_begins;
   AUTOTP_RETURN_IF_ERROR(ReadValues(program, options));
   AUTOTP_RETURN_IF_ERROR(ReadNodes(program, options));
-  FindLifetimes();
-  return absl::OkStatus();
+  FindFirstUses();
+  return PlanPasses();
 }
 
 absl::Status LocalProgram::Executor::ReadValues(const v1::Program& program,
@@ -218,10 +235,12 @@ absl::Status LocalProgram::Executor::ReadValues(const v1::Program& program,
                                      int64_t{1}, std::multiplies<>()));
   }
   for (const int id : program.inputs()) {
-    if (!valid(id) || values_[id].type != at::kLong) {
+    if (!valid(id)) {
       return absl::InvalidArgumentError(
-          absl::StrCat("program input ", id, " is not an index value"));
+          absl::StrCat("program input ", id, " is no value"));
     }
+    input_types_.push_back(
+        c10::isFloatingType(values_[id].type) ? at::kFloat : values_[id].type);
     inputs_.push_back(id);
   }
   if (!valid(program.loss()))
@@ -254,7 +273,7 @@ absl::Status LocalProgram::Executor::ReadNodes(const v1::Program& program,
       }
       made[id] = true;
       values_[id].needs_gradient =
-          state.runs_backward && values_[id].type != at::kLong;
+          state.runs_backward && c10::isFloatingType(values_[id].type);
     }
     bool is_loss = false;
     for (const int id : node.outputs()) is_loss |= id == loss_;
@@ -269,11 +288,10 @@ absl::Status LocalProgram::Executor::ReadNodes(const v1::Program& program,
   return absl::OkStatus();
 }
 
-void LocalProgram::Executor::FindLifetimes() {
+void LocalProgram::Executor::FindFirstUses() {
   for (int i = 0; i < static_cast<int>(nodes_.size()); ++i) {
     for (const int id : nodes_[i].node.inputs()) {
       if (id == kNone) continue;
-      values_[id].last_use = i;
       if (values_[id].first_use == kNone) values_[id].first_use = i;
     }
   }
@@ -286,8 +304,23 @@ void LocalProgram::Executor::FindLifetimes() {
   }
 }
 
-absl::Status LocalProgram::Executor::Begin(
-    absl::Span<const int64_t* const> inputs, ParameterStore& store) {
+absl::Status LocalProgram::Executor::PlanPasses() {
+  std::vector<ScheduledNode> nodes;
+  for (const NodeState& state : nodes_) {
+    const v1::Node& node = state.node;
+    nodes.push_back({{node.inputs().begin(), node.inputs().end()},
+                     {node.outputs().begin(), node.outputs().end()},
+                     node.recompute_region(),
+                     state.runs_backward && state.operation->Keeps()});
+  }
+  std::vector<bool> kept;
+  for (const ValueInfo& info : values_) kept.push_back(info.parameter != kNone);
+  AUTOTP_ASSIGN_OR_RETURN(schedule_, MakeSchedule(nodes, kept));
+  return absl::OkStatus();
+}
+
+absl::Status LocalProgram::Executor::Begin(absl::Span<const void* const> inputs,
+                                           ParameterStore& store) {
   if (inputs.size() != inputs_.size()) {
     return absl::InvalidArgumentError(
         absl::StrCat("the program has ", inputs_.size(), " inputs, ",
@@ -298,8 +331,9 @@ absl::Status LocalProgram::Executor::Begin(
   gradients_.assign(values_.size(), at::Tensor());
   for (size_t i = 0; i < inputs.size(); ++i) {
     const ValueInfo& info = values_[inputs_[i]];
-    tensors_[inputs_[i]] =
-        at::from_blob(const_cast<int64_t*>(inputs[i]), info.shape, at::kLong);
+    tensors_[inputs_[i]] = Cast(at::from_blob(const_cast<void*>(inputs[i]),
+                                              info.shape, input_types_[i]),
+                                info.type);
   }
   for (const int id : parameters_) {
     const ValueInfo& info = values_[id];
@@ -310,7 +344,7 @@ absl::Status LocalProgram::Executor::Begin(
 }
 
 absl::StatusOr<float> LocalProgram::Executor::Run(
-    absl::Span<const int64_t* const> inputs, const RunOptions& options,
+    absl::Span<const void* const> inputs, const RunOptions& options,
     ParameterStore& store) {
   AUTOTP_RETURN_IF_ERROR(Begin(inputs, store));
   gradient_factor_ = options.gradient_factor;
@@ -323,7 +357,7 @@ absl::StatusOr<float> LocalProgram::Executor::Run(
 }
 
 absl::StatusOr<float> LocalProgram::Executor::Evaluate(
-    absl::Span<const int64_t* const> inputs, ParameterStore& store) {
+    absl::Span<const void* const> inputs, ParameterStore& store) {
   AUTOTP_RETURN_IF_ERROR(Begin(inputs, store));
   random_.reset();
   AUTOTP_RETURN_IF_ERROR(RunForward());
@@ -333,19 +367,26 @@ absl::StatusOr<float> LocalProgram::Executor::Evaluate(
 }
 
 absl::Status LocalProgram::Executor::RunForward() {
-  for (int i = 0; i < static_cast<int>(nodes_.size()); ++i) {
-    Forwarder context(*this, i);
-    if (const absl::Status status = nodes_[i].operation->Forward(context);
-        !status.ok()) {
-      return Annotate(status,
-                      absl::StrCat("forward of ", Describe(nodes_[i].node, i)));
-    }
-    if (!random_.has_value()) nodes_[i].operation->Forget();
-    for (const int id : nodes_[i].node.inputs()) {
-      if (id == kNone || values_[id].parameter != kNone) continue;
-      if (values_[id].last_use == i) tensors_[id].reset();
-    }
+  const bool is_evaluation = !random_.has_value();
+  for (const Pass& pass :
+       is_evaluation ? schedule_.evaluation : schedule_.forward) {
+    AUTOTP_RETURN_IF_ERROR(RunNode(pass));
+    NodeState& state = nodes_[pass.node];
+    if (is_evaluation || state.node.recompute_region() != 0)
+      state.operation->Forget();
   }
+  return absl::OkStatus();
+}
+
+absl::Status LocalProgram::Executor::RunNode(const Pass& pass) {
+  Forwarder context(*this, pass);
+  const NodeState& state = nodes_[pass.node];
+  if (const absl::Status status = state.operation->Forward(context);
+      !status.ok()) {
+    return Annotate(
+        status, absl::StrCat("forward of ", Describe(state.node, pass.node)));
+  }
+  for (const int id : pass.freed) tensors_[id].reset();
   return absl::OkStatus();
 }
 
@@ -355,6 +396,11 @@ absl::Status LocalProgram::Executor::RunBackward() {
   gradients_[loss_] = at::full({}, gradient_factor_, at::kFloat);
   for (int i = static_cast<int>(nodes_.size()) - 1; i >= 0; --i) {
     NodeState& state = nodes_[i];
+    if (const auto again = schedule_.again.find(i);
+        again != schedule_.again.end()) {
+      for (const Pass& pass : again->second)
+        AUTOTP_RETURN_IF_ERROR(RunNode(pass));
+    }
     bool reached = false;
     for (const int id : state.node.outputs())
       reached |= gradients_[id].defined();
@@ -365,6 +411,8 @@ absl::Status LocalProgram::Executor::RunBackward() {
         return Annotate(status,
                         absl::StrCat("backward of ", Describe(state.node, i)));
       }
+    } else {
+      state.operation->Forget();
     }
     for (const int id : state.node.outputs()) gradients_[id].reset();
     for (const int parameter : state.finished_parameters)
@@ -444,7 +492,7 @@ const std::vector<int64_t>& LocalProgram::parameter_sizes() const {
   return executor_->parameter_sizes();
 }
 
-absl::StatusOr<float> LocalProgram::Run(absl::Span<const int64_t* const> inputs,
+absl::StatusOr<float> LocalProgram::Run(absl::Span<const void* const> inputs,
                                         const RunOptions& options,
                                         ParameterStore& store) {
   return CallTorch([&]() -> absl::StatusOr<float> {
@@ -454,7 +502,7 @@ absl::StatusOr<float> LocalProgram::Run(absl::Span<const int64_t* const> inputs,
 }
 
 absl::StatusOr<float> LocalProgram::Evaluate(
-    absl::Span<const int64_t* const> inputs, ParameterStore& store) {
+    absl::Span<const void* const> inputs, ParameterStore& store) {
   return CallTorch([&]() -> absl::StatusOr<float> {
     const c10::InferenceMode guard;
     return executor_->Evaluate(inputs, store);

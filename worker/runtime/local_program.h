@@ -5,7 +5,9 @@
 // forward alone.
 //
 // Nodes run in program order. A value is freed after its last use, unless an
-// operation keeps it for its backward; gradients likewise. Parameter
+// operation keeps it for its backward; gradients likewise. What lies in a
+// recompute region is made a second time in the backward (node_schedule.h), to the
+// same bits. Parameter
 // gradients are written by the operations straight into the store, which is
 // told as soon as each is complete.
 //
@@ -63,15 +65,16 @@ class LocalProgram {
   // Elements of each parameter's local shape, in program order.
   const std::vector<int64_t>& parameter_sizes() const;
 
-  // One micro-step. `inputs`: one pointer per program input, int64, in the
-  // input's shape. Gradients of loss * gradient_factor go to `store`. Returns
-  // the loss. Errors of the tensor group; RESOURCE_EXHAUSTED out of memory.
-  absl::StatusOr<float> Run(absl::Span<const int64_t* const> inputs,
+  // One micro-step. `inputs`: one pointer per program input, in the
+  // input's shape and kind: int64, fp32, or a byte per bool. Gradients of loss
+  // * gradient_factor go to `store`. Returns the loss. Errors of the tensor
+  // group; RESOURCE_EXHAUSTED out of memory.
+  absl::StatusOr<float> Run(absl::Span<const void* const> inputs,
                             const RunOptions& options, ParameterStore& store);
 
   // The loss alone, without dropout: nothing is kept for a backward, and of
   // `store` only the weights are asked for.
-  absl::StatusOr<float> Evaluate(absl::Span<const int64_t* const> inputs,
+  absl::StatusOr<float> Evaluate(absl::Span<const void* const> inputs,
                                  ParameterStore& store);
 
  private:

@@ -4,6 +4,7 @@
 #include <string>
 
 #include "absl/status/status.h"
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
 #include "worker/runtime/operations/factories.h"
@@ -27,6 +28,7 @@ OperationFactory FindFactory(absl::string_view name) {
           {"add", MakeAdd},
           {"mul", MakeMul},
           {"scale", MakeScale},
+          {"dropout", MakeDropout},
           {"reshape", MakeReshape},
           {"transpose", MakeTranspose},
           {"slice", MakeSlice},
@@ -43,6 +45,7 @@ OperationFactory FindFactory(absl::string_view name) {
           {"reduce_scatter", MakeReduceScatter},
           {"take", MakeTake},
       };
+  if (absl::StartsWith(name, "aten.")) return MakeAten;
   const auto found = factories->find(name);
   return found == factories->end() ? nullptr : found->second;
 }

@@ -1,4 +1,5 @@
-// registry.h -- operations by the names of coordinator/program/operation.h.
+// registry.h -- operations by the names of coordinator/program/operation.h,
+// and those of ATen as "aten.NAME.OVERLOAD".
 #ifndef AUTOTP_WORKER_RUNTIME_REGISTRY_H_
 #define AUTOTP_WORKER_RUNTIME_REGISTRY_H_
 

@@ -37,8 +37,9 @@ Evaluation::Evaluation(const v1::TrainerTask& task,
 absl::StatusOr<std::unique_ptr<Evaluation>> Evaluation::Open(
     const v1::TrainerTask& task) {
   if (!task.has_evaluation()) return nullptr;
-  absl::StatusOr<std::unique_ptr<data::Dataset>> dataset = data::OpenDataset(
-      task.evaluation().data(), task.sequence_length(), task.vocabulary_size());
+  absl::StatusOr<std::unique_ptr<data::Dataset>> dataset =
+      data::OpenDatasetFor(task.program(), task.evaluation().data(),
+                           task.sequence_length(), task.vocabulary_size());
   if (!dataset.ok()) {
     return WithReason(Annotate(dataset.status(), "evaluation data"),
                       v1::FAILURE_REASON_DATA);
@@ -59,8 +60,10 @@ absl::StatusOr<data::Batch> Evaluation::ReadMicroBatch(int64_t first) const {
     return WithReason(Annotate(batch.status(), "evaluation data"),
                       v1::FAILURE_REASON_DATA);
   }
-  std::fill(batch->labels.begin() + held * batch->T, batch->labels.end(),
-            data::kIgnoredLabel);
+  if (batch->columns.empty()) {
+    std::fill(batch->labels.begin() + held * batch->T, batch->labels.end(),
+              data::kIgnoredLabel);
+  }
   return batch;
 }
 
@@ -73,10 +76,13 @@ absl::StatusOr<v1::EvaluationResult> Evaluation::Run(
   for (int64_t first = micro_batch_ * groups.data->rank(); first < sequences_;
        first += stride) {
     AUTOTP_ASSIGN_OR_RETURN(const data::Batch batch, ReadMicroBatch(first));
-    const auto counted = static_cast<double>(CountedTokens(batch));
+    const bool has_columns = !batch.columns.empty();
+    if (has_columns && first + micro_batch_ > sequences_) continue;
+    const auto counted =
+        static_cast<double>(has_columns ? batch.B : CountedTokens(batch));
     if (counted == 0) continue;  // on all ranks of the tensor group
-    AUTOTP_ASSIGN_OR_RETURN(
-        const float mean, program.Evaluate(batch.Inputs(inputs_), state));
+    AUTOTP_ASSIGN_OR_RETURN(const float mean,
+                            program.Evaluate(batch.Inputs(inputs_), state));
     loss += mean * counted;
     tokens += counted;
   }

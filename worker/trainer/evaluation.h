@@ -3,10 +3,12 @@
 // Flow: Train() opens it -> step_loop.h runs it after the steps that are due
 // and after the last one -> StepMetrics.evaluation.
 //
-// The sequences are the file's first, in its order. Data-parallel ranks share
-// them micro-batch by micro-batch; a micro-batch that is not full is filled
-// with rows that do not count. The result is a mean over tokens, so that it
-// depends on no layout. Forward only: no gradients, nothing is kept.
+// The sequences are the file's first, in its order. Data-parallel ranks
+// share them micro-batch by micro-batch; a micro-batch that is not full is
+// filled with rows that do not count. The result is a mean over tokens, so
+// that it depends on no layout; where data are columns
+// (worker/data/column.h), over rows, and a micro-batch that is not full is
+// left out. Forward only: no gradients, nothing is kept.
 #ifndef AUTOTP_WORKER_TRAINER_EVALUATION_H_
 #define AUTOTP_WORKER_TRAINER_EVALUATION_H_
 

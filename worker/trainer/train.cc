@@ -40,13 +40,7 @@ absl::Status CheckTask(const v1::TrainerTask& task) {
                      " with tensor-parallel size ", task.tensor_parallel_size(),
                      " is no layout"));
   }
-  const int inputs = task.program().inputs_size();
-  if (inputs != 2 && inputs != 3) {
-    return absl::InvalidArgumentError(absl::StrCat(
-        "the program has ", inputs,
-        " inputs, not input_ids, labels and, for packed documents, positions"));
-  }
-  if (inputs == 2 && task.data().pack_documents()) {
+  if (task.data().pack_documents() && task.program().inputs_size() != 3) {
     return absl::InvalidArgumentError(
         "documents are packed, but the program has no input for positions");
   }
@@ -149,8 +143,9 @@ absl::StatusOr<TrainResult> Train(const v1::TrainerTask& task,
   AUTOTP_RETURN_IF_ERROR(CheckTask(task));
   KeepFreedMemory();
   runtime::SetThreads(host.Threads());
-  absl::StatusOr<std::unique_ptr<data::Dataset>> dataset = data::OpenDataset(
-      task.data(), task.sequence_length(), task.vocabulary_size());
+  absl::StatusOr<std::unique_ptr<data::Dataset>> dataset =
+      data::OpenDatasetFor(task.program(), task.data(), task.sequence_length(),
+                           task.vocabulary_size());
   if (!dataset.ok())
     return WithReason(dataset.status(), v1::FAILURE_REASON_DATA);
   AUTOTP_ASSIGN_OR_RETURN(const std::unique_ptr<Evaluation> evaluation,

@@ -116,8 +116,8 @@ class FlatGradients {
   std::vector<HostMemory> buckets_;  // [bucket] being filled, fp32
   HostMemory spare_;                 // a bucket's memory, kept for the next
   int64_t most_bucket_bytes_ = 0;
-  HostMemory exchanged_;             // a bucket in the exchange type
-  HostMemory widened_;  // what Reduced() returns of a 16-bit buffer
+  HostMemory exchanged_;  // a bucket in the exchange type
+  HostMemory widened_;    // what Reduced() returns of a 16-bit buffer
   BucketReduction reduction_;
 };
 

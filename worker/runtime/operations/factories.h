@@ -24,6 +24,7 @@ OperationOr MakeGatedActivation(const NodeInfo& info);
 OperationOr MakeAdd(const NodeInfo& info);
 OperationOr MakeMul(const NodeInfo& info);
 OperationOr MakeScale(const NodeInfo& info);
+OperationOr MakeDropout(const NodeInfo& info);
 OperationOr MakeReshape(const NodeInfo& info);
 OperationOr MakeTranspose(const NodeInfo& info);
 OperationOr MakeSlice(const NodeInfo& info);
@@ -39,6 +40,8 @@ OperationOr MakeAllReduce(const NodeInfo& info);
 OperationOr MakeAllGather(const NodeInfo& info);
 OperationOr MakeReduceScatter(const NodeInfo& info);
 OperationOr MakeTake(const NodeInfo& info);
+// Any "aten.NAME.OVERLOAD".
+OperationOr MakeAten(const NodeInfo& info);
 
 }  // namespace autotp::runtime
 

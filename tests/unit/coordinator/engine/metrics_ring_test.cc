@@ -7,6 +7,9 @@
 
 #include <vector>
 
+#include "google/protobuf/descriptor.h"
+#include "google/protobuf/message.h"
+
 namespace autotp::engine {
 namespace {
 
@@ -41,6 +44,32 @@ TEST(MetricsRingTest, ReadsGoOnAfterAStep) {
   EXPECT_EQ(rest.steps[0].tokens(), 104);
   EXPECT_EQ(rest.steps[0].step_seconds(), 0.5);
   EXPECT_THAT(Steps(ring.Read(5, 3)), IsEmpty());
+}
+
+TEST(MetricsRingTest, EveryFieldOfAStepComesBack) {
+  v1::StepMetrics step;
+  step.set_step(1);
+  step.set_loss(2.5);
+  step.set_grad_norm(3.5);
+  step.set_learning_rate(0.25);
+  step.set_tokens(64);
+  step.set_step_seconds(0.5);
+  step.set_loss_scale(4096);
+  step.set_skipped(true);
+  step.mutable_evaluation()->set_loss(1.5);
+  step.mutable_evaluation()->set_tokens(31);
+  std::vector<const google::protobuf::FieldDescriptor*> set;
+  step.GetReflection()->ListFields(step, &set);
+  ASSERT_EQ(static_cast<int>(set.size()), step.GetDescriptor()->field_count())
+      << "a new field: keep it in the ring, and set it here";
+  MetricsRing ring;
+  ring.Append(1, step);
+  const MetricsRing::Run run = ring.Read(0, 1);
+  ASSERT_EQ(run.steps.size(), 1u);
+  EXPECT_EQ(run.steps[0].SerializeAsString(), step.SerializeAsString());
+  // And nothing comes that was not there.
+  Append(ring, 1, 2, 2);
+  EXPECT_FALSE(ring.Read(1, 1).steps[0].has_evaluation());
 }
 
 TEST(MetricsRingTest, StepsThatComeAgainAreSkipped) {

@@ -37,70 +37,119 @@ TEST_F(RunSettingsTest, EachMistakeHasItsReason) {
     std::function<void(v1::JobSpec&)> spoil;
   };
   Write("file", "");
-  for (const Case& c : std::vector<Case>{
-           {"MAX_STEPS_INVALID",
-            [](v1::JobSpec& s) { s.mutable_run()->set_max_steps(-1); }},
-           {"SEQUENCE_LENGTH_INVALID",
-            [](v1::JobSpec& s) { s.mutable_run()->set_sequence_length(0); }},
-           {"CHECKPOINT_POLICY_INVALID",
-            [](v1::JobSpec& s) {
-              s.mutable_checkpoint()->set_every_steps(-1);
-            }},
-           {"OUTPUT_MISSING",
-            [](v1::JobSpec& s) { s.mutable_run()->clear_output_path(); }},
-           {"OUTPUT_PATH_RELATIVE",
-            [](v1::JobSpec& s) { s.mutable_run()->set_output_path("out"); }},
-           {"OUTPUT_NOT_WRITABLE",
-            [this](v1::JobSpec& s) {
-              s.mutable_run()->set_output_path(Path("file/out"));
-            }},
-           {"DATA_MISSING",
-            [](v1::JobSpec& s) { s.mutable_data()->clear_path(); }},
-           {"DATA_MISSING",
-            [this](v1::JobSpec& s) {
-              s.mutable_data()->set_path(Path("model"));
-            }},
-           {"DATA_PATH_RELATIVE",
-            [](v1::JobSpec& s) { s.mutable_data()->set_path("data.bin"); }},
-           {"EVALUATION_DATA_MISSING",
-            [](v1::JobSpec& s) {
-              s.mutable_run()->mutable_evaluation()->set_every_steps(5);
-            }},
-           {"EVALUATION_INVALID",
-            [](v1::JobSpec& s) {
-              *s.mutable_run()->mutable_evaluation()->mutable_data() = s.data();
-              s.mutable_run()->mutable_evaluation()->set_every_steps(-1);
-            }},
-           {"EVALUATION_INVALID",
-            [](v1::JobSpec& s) {
-              *s.mutable_run()->mutable_evaluation()->mutable_data() = s.data();
-              s.mutable_run()->mutable_evaluation()->set_max_sequences(-1);
-            }},
-           {"DATA_MISSING",
-            [this](v1::JobSpec& s) {
-              s.mutable_run()->mutable_evaluation()->mutable_data()->set_path(
-                  Path("held_out.bin"));
-            }},
-           {"TARGET_LOSS_INVALID",
-            [](v1::JobSpec& s) { s.mutable_run()->set_target_loss(-1); }},
-           {"TARGET_LOSS_INVALID",
-            [](v1::JobSpec& s) { s.mutable_run()->set_target_loss(NAN); }},
-           {"DATA_SEPARATOR_MISSING",
-            [](v1::JobSpec& s) { s.mutable_data()->set_pack_documents(true); }},
-           {"DATA_SEPARATOR_UNUSED",
-            [](v1::JobSpec& s) { s.mutable_data()->set_separator(3); }},
-           {"DATA_WEIGHT_INVALID",
-            [](v1::JobSpec& s) {
-              const std::string path = s.data().path();
-              s.mutable_data()->add_files()->set_path(path);
-              v1::DataFile* file = s.mutable_data()->add_files();
-              file->set_path(path);
-              file->set_weight(-1);
-              s.mutable_data()->mutable_files(0)->set_weight(1);
-            }},
-           {"DATA_TOO_SHORT", [](v1::JobSpec& s) {
-              s.mutable_run()->set_sequence_length(17);
-            }}}) {
+  for (const Case& c : std::vector<Case>{{"MAX_STEPS_INVALID",
+                                          [](v1::JobSpec& s) {
+                                            s.mutable_run()->set_max_steps(-1);
+                                          }},
+                                         {"SEQUENCE_LENGTH_INVALID",
+                                          [](v1::JobSpec& s) {
+                                            s.mutable_run()
+                                                ->set_sequence_length(0);
+                                          }},
+                                         {"CHECKPOINT_POLICY_INVALID",
+                                          [](v1::JobSpec& s) {
+                                            s.mutable_checkpoint()
+                                                ->set_every_steps(-1);
+                                          }},
+                                         {"OUTPUT_MISSING",
+                                          [](v1::JobSpec& s) {
+                                            s.mutable_run()
+                                                ->clear_output_path();
+                                          }},
+                                         {"OUTPUT_PATH_RELATIVE",
+                                          [](v1::JobSpec& s) {
+                                            s.mutable_run()->set_output_path(
+                                                "out");
+                                          }},
+                                         {"OUTPUT_NOT_WRITABLE",
+                                          [this](v1::JobSpec& s) {
+                                            s.mutable_run()->set_output_path(
+                                                Path("file/out"));
+                                          }},
+                                         {"DATA_MISSING",
+                                          [](v1::JobSpec& s) {
+                                            s.mutable_data()->clear_path();
+                                          }},
+                                         {"DATA_MISSING",
+                                          [this](v1::JobSpec& s) {
+                                            s.mutable_data()->set_path(
+                                                Path("model"));
+                                          }},
+                                         {"DATA_PATH_RELATIVE",
+                                          [](v1::JobSpec& s) {
+                                            s.mutable_data()->set_path(
+                                                "data.bin");
+                                          }},
+                                         {"EVALUATION_DATA_MISSING",
+                                          [](v1::JobSpec& s) {
+                                            s.mutable_run()
+                                                ->mutable_evaluation()
+                                                ->set_every_steps(5);
+                                          }},
+                                         {"EVALUATION_INVALID",
+                                          [](v1::JobSpec& s) {
+                                            *s.mutable_run()
+                                                 ->mutable_evaluation()
+                                                 ->mutable_data() = s.data();
+                                            s.mutable_run()
+                                                ->mutable_evaluation()
+                                                ->set_every_steps(-1);
+                                          }},
+                                         {"EVALUATION_INVALID",
+                                          [](v1::JobSpec& s) {
+                                            *s.mutable_run()
+                                                 ->mutable_evaluation()
+                                                 ->mutable_data() = s.data();
+                                            s.mutable_run()
+                                                ->mutable_evaluation()
+                                                ->set_max_sequences(-1);
+                                          }},
+                                         {"DATA_MISSING",
+                                          [this](v1::JobSpec& s) {
+                                            s.mutable_run()
+                                                ->mutable_evaluation()
+                                                ->mutable_data()
+                                                ->set_path(
+                                                    Path("held_out.bin"));
+                                          }},
+                                         {"TARGET_LOSS_INVALID",
+                                          [](v1::JobSpec& s) {
+                                            s.mutable_run()->set_target_loss(
+                                                -1);
+                                          }},
+                                         {"TARGET_LOSS_INVALID",
+                                          [](v1::JobSpec& s) {
+                                            s.mutable_run()->set_target_loss(
+                                                NAN);
+                                          }},
+                                         {"DATA_SEPARATOR_MISSING",
+                                          [](v1::JobSpec& s) {
+                                            s.mutable_data()
+                                                ->set_pack_documents(true);
+                                          }},
+                                         {"DATA_SEPARATOR_UNUSED",
+                                          [](v1::JobSpec& s) {
+                                            s.mutable_data()->set_separator(3);
+                                          }},
+                                         {"DATA_WEIGHT_INVALID",
+                                          [](v1::JobSpec& s) {
+                                            const std::string path =
+                                                s.data().path();
+                                            s.mutable_data()
+                                                ->add_files()
+                                                ->set_path(path);
+                                            v1::DataFile* file =
+                                                s.mutable_data()->add_files();
+                                            file->set_path(path);
+                                            file->set_weight(-1);
+                                            s.mutable_data()
+                                                ->mutable_files(0)
+                                                ->set_weight(1);
+                                          }},
+                                         {"DATA_TOO_SHORT", [](v1::JobSpec& s) {
+                                            s.mutable_run()
+                                                ->set_sequence_length(17);
+                                          }}}) {
     v1::JobSpec spec = Spec();
     c.spoil(spec);
     EXPECT_THAT(Check(spec), ElementsAre(c.reason));

@@ -9,7 +9,6 @@
 #include <memory>
 #include <utility>
 
-#include "worker/runtime/operation.h"
 #include "worker/runtime/registry.h"
 
 namespace autotp::testing {
@@ -34,7 +33,9 @@ class Forwarder final : public runtime::ForwardContext {
   void Give(int index, at::Tensor value) override {
     if (index == 0) output_ = std::move(value);
   }
+  bool Needs(int input) override { return inputs_[input].defined(); }
   double gradient_factor() override { return 1.0; }
+  const runtime::RandomSource* random() override { return &kRandomSource; }
   const at::Tensor& output() const { return output_; }
 
  private:

@@ -83,7 +83,8 @@ TEST(Evaluation, IsTheMeanLossOfTheTokensThatCount) {
         Layout{.data_parallel = 2, .zero_stage = 2},
         Layout{.tensor_parallel = 2, .data_parallel = 2, .zero_stage = 1}}) {
     SCOPED_TRACE(layout.Describe());
-    v1::JobSpec spec = TraceJob(trace, layout, folder / "out");
+    const std::string output = folder / layout.Describe();
+    v1::JobSpec spec = TraceJob(trace, layout, output);
     spec.mutable_run()->set_max_steps(3);
     v1::EvaluationSettings& settings =
         *spec.mutable_run()->mutable_evaluation();
@@ -92,7 +93,7 @@ TEST(Evaluation, IsTheMeanLossOfTheTokensThatCount) {
     settings.set_max_sequences(kSequences);
     std::vector<v1::TrainerTask> tasks = Plan(spec);
     Freeze(tasks);
-    const WorldResult result = RunWorld(tasks, {folder / "c", {}});
+    const WorldResult result = RunWorld(tasks, {output + "/checkpoints", {}});
     ASSERT_TRUE(result.FirstError().ok()) << result.FirstError();
     ASSERT_EQ(result.steps.size(), 3u);
     EXPECT_FALSE(result.steps[0].has_evaluation());
@@ -115,7 +116,7 @@ TEST(Evaluation, LeavesTrainingAsItIs) {
   const WorldResult plain = RunWorld(Plan(spec), {folder / "a", {}});
   v1::EvaluationSettings& settings = *spec.mutable_run()->mutable_evaluation();
   settings.mutable_data()->set_path(trace.data);
-  settings.set_every_steps(1);
+  settings.set_every_steps(4);
   const WorldResult evaluated = RunWorld(Plan(spec), {folder / "b", {}});
   ASSERT_TRUE(evaluated.FirstError().ok()) << evaluated.FirstError();
   ASSERT_EQ(plain.steps.size(), evaluated.steps.size());
@@ -123,6 +124,8 @@ TEST(Evaluation, LeavesTrainingAsItIs) {
   for (size_t i = 0; i < plain.steps.size(); ++i) {
     EXPECT_EQ(plain.steps[i].loss(), evaluated.steps[i].loss());
     EXPECT_EQ(plain.steps[i].grad_norm(), evaluated.steps[i].grad_norm());
+    ASSERT_EQ(evaluated.steps[i].has_evaluation(), i % 4 == 3);
+    if (i % 4 != 3) continue;
     // The whole file, 64 sequences of 32 tokens.
     EXPECT_EQ(evaluated.steps[i].evaluation().tokens(), 64 * 31);
     EXPECT_LT(evaluated.steps[i].evaluation().loss(), before);

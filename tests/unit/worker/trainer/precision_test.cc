@@ -39,6 +39,8 @@ std::vector<v1::TrainerTask> Tasks(const std::string& model,
   return tasks.ok() ? *std::move(tasks) : std::vector<v1::TrainerTask>{};
 }
 
+constexpr double kFirstScale = 0x1p25;
+
 // fp16 tasks whose first scale is far too large.
 std::vector<v1::TrainerTask> OverflowingTasks(const Layout& layout,
                                               const std::string& output) {
@@ -46,8 +48,8 @@ std::vector<v1::TrainerTask> OverflowingTasks(const Layout& layout,
   for (v1::TrainerTask& task : tasks) {
     task.set_max_steps(14);
     v1::LossScaling& scaling = *task.mutable_config()->mutable_loss_scaling();
-    scaling.set_initial(0x1p30);
-    scaling.set_window(2);
+    scaling.set_initial(kFirstScale);
+    scaling.set_window(3);
   }
   return tasks;
 }
@@ -88,8 +90,9 @@ TEST(Overflow, IsSkippedAlikeAndHoldsTheSchedule) {
   for (const int stage : {0, 1, 2}) {
     Layout layout = kBoth;
     layout.zero_stage = stage;
-    const WorldResult both = RunWorld(OverflowingTasks(layout, folder / "both"),
-                                      {folder / "both/c", {}});
+    const std::string output = folder / layout.Describe();
+    const WorldResult both = RunWorld(OverflowingTasks(layout, output),
+                                      {output + "/checkpoints", {}});
     ASSERT_TRUE(both.FirstError().ok()) << both.FirstError();
     ASSERT_EQ(both.steps.size(), alone.steps.size());
     for (size_t i = 0; i < both.steps.size(); ++i) {
@@ -139,7 +142,7 @@ TEST(Overflow, AtTheMinimumEndsTheJob) {
   TempDir folder;
   std::vector<v1::TrainerTask> tasks = OverflowingTasks(kBoth, folder / "out");
   for (v1::TrainerTask& task : tasks) {
-    task.mutable_config()->mutable_loss_scaling()->set_minimum(0x1p29);
+    task.mutable_config()->mutable_loss_scaling()->set_minimum(kFirstScale / 2);
   }
   const WorldResult result = RunWorld(tasks, {folder / "c", {}});
   for (const auto& rank : result.ranks) {
@@ -160,7 +163,7 @@ TEST(Overflow, OfAFixedScaleIsSkippedForEver) {
   ASSERT_TRUE(result.FirstError().ok()) << result.FirstError();
   for (const v1::StepMetrics& step : result.steps) {
     EXPECT_TRUE(step.skipped());
-    EXPECT_EQ(step.loss_scale(), 0x1p30);
+    EXPECT_EQ(step.loss_scale(), kFirstScale);
   }
 }
 

@@ -1,0 +1,1 @@
+"""Any PyTorch model that torch.export can export becomes a program file."""

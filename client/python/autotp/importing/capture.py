@@ -1,0 +1,162 @@
+"""A module becomes a flat, functional ATen graph, without its weights.
+
+Parameters live on the meta device and so does everything that is traced; the
+buffers that a module computes for itself keep their values aside, since masks
+and rotary tables are recognised by value (constants.py).
+"""
+import contextlib
+import traceback
+from dataclasses import dataclass, field
+
+import torch
+from torch.overrides import TorchFunctionMode
+from torch.utils._python_dispatch import TorchDispatchMode
+
+from autotp.importing.errors import ImportFailure
+
+# The stand-in for the type that a job computes in; fp32 stays fp32.
+COMPUTE_DTYPE = torch.bfloat16
+
+
+@dataclass
+class Captured:
+    program: torch.export.ExportedProgram
+    names: dict  # any name of a parameter or buffer -> its first name
+    aliases: dict  # first name -> its other names
+    shapes: dict  # first name -> shape
+    trained: set  # first names
+    constants: dict  # buffers that no file stores, and constants: values
+    initialization: dict = field(default_factory=dict)
+
+
+class _Initializations(TorchDispatchMode):
+    """Notes what fills each tensor last."""
+
+    def __init__(self):
+        super().__init__()
+        self.filled = {}
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        name = func._schema.name
+        if args and isinstance(args[0], torch.Tensor):
+            rest = list(args[1:]) + list((kwargs or {}).values())
+            numbers = [x for x in rest if isinstance(x, (int, float))]
+            if name in ("aten::normal_", "aten::uniform_", "aten::fill_",
+                        "aten::zero_"):
+                self.filled[id(args[0])] = (name[6:-1], numbers)
+        return func(*args, **(kwargs or {}))
+
+
+@contextlib.contextmanager
+def parameters_on_meta():
+    """Parameters that modules register lose their memory; buffers keep it."""
+    register = torch.nn.Module.register_parameter
+
+    def on_meta(module, name, parameter):
+        if parameter is not None and parameter.device.type != "meta":
+            parameter = torch.nn.Parameter(
+                torch.empty_like(parameter, device="meta"),
+                requires_grad=parameter.requires_grad)
+        register(module, name, parameter)
+
+    torch.nn.Module.register_parameter = on_meta
+    try:
+        yield
+    finally:
+        torch.nn.Module.register_parameter = register
+
+
+def build(make):
+    """Calls `make` without memory for parameters; the module, and what
+    initializes its parameters: name -> (kind, numbers)."""
+    notes = _Initializations()
+    with parameters_on_meta(), notes:
+        module = make()
+    filled = {}
+    for name, parameter in module.named_parameters():
+        if id(parameter) in notes.filled:
+            filled[name] = notes.filled[id(parameter)]
+    return module, filled
+
+
+def _stored_buffers(module):
+    stored = set(module.state_dict(keep_vars=True).keys())
+    return {name for name, _ in module.named_buffers(remove_duplicate=False)
+            if name in stored}
+
+
+def keep_constants(module, source):
+    """Values of the buffers that no file stores, from `source`, which is the
+    module itself or the same one in fp32."""
+    stored = _stored_buffers(source)
+    module._autotp_constants = {
+        name: tensor.detach().clone()
+        for name, tensor in source.named_buffers()
+        if name not in stored and tensor.device.type != "meta"}
+
+
+class _ListIndices(TorchFunctionMode):
+    """x[..., [2], :] as a slice: on meta a list of indices is lost."""
+
+    def __torch_function__(self, func, types, args=(), kwargs=None):
+        if func is torch.Tensor.__getitem__ and isinstance(args[1], tuple):
+            index = tuple(
+                slice(i[0], i[0] + 1 or None)
+                if isinstance(i, list) and len(i) == 1
+                and isinstance(i[0], int) else i for i in args[1])
+            lists = sum(isinstance(i, (list, torch.Tensor)) for i in args[1])
+            if lists == 1:
+                args = (args[0], index)
+        return func(*args, **(kwargs or {}))
+
+
+def users_line(error, folders=("torch/", "autotp/importing")):
+    """The last line of the traceback that is not a library's own."""
+    for frame in reversed(traceback.extract_tb(error.__traceback__)):
+        if not any(folder in frame.filename for folder in folders):
+            return f"{frame.filename}:{frame.lineno}: {frame.line}"
+    return ""
+
+
+def capture(module, args, kwargs, initialization=None):
+    """Exports the forward of `module`, in training mode."""
+    names, aliases, shapes, trained, first = {}, {}, {}, set(), {}
+    for name, tensor in list(module.named_parameters(remove_duplicate=False)) \
+            + list(module.named_buffers(remove_duplicate=False)):
+        own = first.setdefault(id(tensor), name)
+        names[name] = own
+        if own != name:
+            aliases.setdefault(own, []).append(name)
+            continue
+        shapes[name] = list(tensor.shape)
+        if isinstance(tensor, torch.nn.Parameter) and tensor.requires_grad:
+            trained.add(name)
+    if not hasattr(module, "_autotp_constants"):  # they are about to be lost
+        keep_constants(module, module)
+    constants = dict(module._autotp_constants)
+    module = module.to("meta")
+    module.train()
+    args, kwargs = torch.utils._pytree.tree_map_only(
+        torch.Tensor, lambda t: t.to("meta"), (args, kwargs))
+    try:
+        with _ListIndices():
+            program = torch.export.export(module, args, kwargs, strict=False)
+        program = program.run_decompositions({})  # functional, nothing else
+    except Exception as error:  # the export's own reason, whatever it is
+        line = users_line(error)
+        reason = str(error).strip().split("\n\n", maxsplit=1)[0]
+        raise ImportFailure(
+            f"torch.export cannot export {type(module).__name__}: "
+            f"{type(error).__name__}: {reason}" +
+            (f"\n  at {line}" if line else "") +
+            "\n  shapes and branches must not depend on the data") from error
+    if program.graph_signature.buffers_to_mutate:
+        changed = sorted(program.graph_signature.buffers_to_mutate.values())
+        raise ImportFailure(
+            f"the forward changes its buffers ({', '.join(changed[:4])}); "
+            "freeze them, for example with track_running_stats=False")
+    constants.update({name: tensor for name, tensor in program.constants.items()
+                      if isinstance(tensor, torch.Tensor)
+                      and tensor.device.type != "meta"})
+    return Captured(program, names, aliases, shapes, trained, constants,
+                    initialization or {})

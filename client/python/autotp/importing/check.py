@@ -1,0 +1,142 @@
+"""Runs a program file with PyTorch and compares it with the module's own step.
+
+A plain interpreter of the file, operation by operation: what it computes is
+what the file says, so a difference is an error of the import.
+"""
+import json
+import os
+
+import torch
+
+from autotp.importing.errors import ImportFailure
+from autotp.importing.flexible import resolve
+
+_DTYPES = {"float32": torch.float32, "int64": torch.int64, "bool": torch.bool}
+TOLERANCE = 1e-4
+
+
+def _operator(name):
+    _, packet, overload = name.split(".")
+    return getattr(getattr(torch.ops.aten, packet), overload)
+
+
+def _attribute(value, type_name):
+    if isinstance(value, dict):
+        return float(value["number"])
+    if isinstance(value, str) and type_name != "str":
+        return _DTYPES.get(value, value)
+    return value
+
+
+def _call(node, values):
+    operator = _operator(node["op"])
+    attributes = dict(node["attrs"])
+    counts, inputs = list(attributes.pop("tensors")), list(node["in"])
+    args = {}
+    for argument in operator._schema.arguments:
+        kind = str(argument.type)
+        if "Tensor" in kind:
+            if not counts:
+                continue
+            taken = [inputs.pop(0) for _ in range(counts.pop(0))]
+            tensors = [None if v < 0 else values[v] for v in taken]
+            args[argument.name] = tensors if "List" in kind else tensors[0]
+        elif argument.name in attributes:
+            args[argument.name] = _attribute(attributes[argument.name], kind)
+    return operator(**args)
+
+
+def _rotary_table(node):
+    attributes = node["attrs"]
+    frequencies = torch.tensor(attributes["inv_freq"], dtype=torch.float32)
+    angles = torch.outer(torch.arange(attributes["length"]).float(),
+                         frequencies)
+    angles = torch.cat([angles, angles], dim=-1)
+    scale = attributes.get("scale", 1.0)
+    return angles.cos() * scale, angles.sin() * scale
+
+
+def run(document, tensors, inputs):
+    """The loss, from parameters by name and inputs by name."""
+    values = {}
+    for id_ in document["inputs"]:
+        values[id_] = inputs[document["values"][id_][0]]
+    for parameter in document["parameters"]:
+        values[parameter["value"]] = tensors[parameter["name"]]
+    for node in document["nodes"]:
+        made = (_rotary_table(node) if node["op"] == "rotary_table"
+                else _call(node, values))
+        made = list(made) if isinstance(made, (list, tuple)) else [made]
+        values.update(zip(node["out"], made))
+    return values[document["loss"]]
+
+
+def _model(options):
+    if options.module:
+        from autotp import import_model
+        torch.manual_seed(options.seed)
+        return import_model._factory(options.module)()
+    from autotp.importing import huggingface
+    config = huggingface.read_config(options.model, options.trust_remote_code)
+    if getattr(config.get_text_config(), "attn_logit_softcapping", None):
+        config._attn_implementation = "eager"
+    kind = huggingface._class_of(config)
+    torch.manual_seed(options.seed)
+    if huggingface.weight_files(options.model):
+        model = kind.from_pretrained(options.model, config=config,
+                                     dtype=torch.float32)
+    else:
+        model = kind._from_config(config, dtype=torch.float32)
+    inputs = huggingface.example_inputs(model, options.micro_batch or 2,
+                                        options.sequence_length)
+    limit = config.get_text_config().vocab_size
+    for name in ("input_ids", "labels"):
+        inputs[name] = torch.randint(0, limit, inputs[name].shape)
+    return model, inputs
+
+
+def compare(options, folder):
+    """Text about the largest difference; ImportFailure if it is too large."""
+    from safetensors.torch import load_file
+    with open(os.path.join(folder, "autotp_program.json"),
+              encoding="utf-8") as file:
+        document = json.load(file)
+    document = resolve(document, options.micro_batch or 2,
+                       options.sequence_length)
+    model, inputs = _model(options)
+    model.train()
+    output = model(**inputs)
+    loss = torch.utils._pytree.tree_leaves(
+        dict(output) if hasattr(output, "items") else output)[0]
+    loss.backward()
+    named = dict(model.named_parameters(remove_duplicate=False))
+    tensors = {}
+    constants = os.path.join(folder, "autotp_program.constants")
+    if os.path.exists(constants):
+        tensors.update(load_file(constants))
+    tensors.update(model.named_buffers())
+    for parameter in document["parameters"]:
+        if parameter["name"] in named:
+            tensors[parameter["name"]] = named[parameter["name"]].detach(
+            ).clone().requires_grad_(not parameter["frozen"])
+    got = run(document, tensors, inputs)
+    got.backward()
+    worst = abs(float(got.detach() - loss.detach())) / max(
+        1.0, abs(float(loss.detach())))
+    where, scale = "the loss", max(
+        float(p.grad.norm()) for p in named.values() if p.grad is not None)
+    for name, parameter in named.items():
+        if parameter.grad is None or name not in tensors:
+            continue
+        mine = tensors[name].grad
+        if mine is None:
+            mine = torch.zeros_like(parameter)
+        error = float((mine - parameter.grad).norm()) / (
+            float(parameter.grad.norm()) + 1e-4 * scale)
+        if not error <= worst:
+            worst, where = error, f"the gradient of {name}"
+    if not worst <= TOLERANCE:
+        raise ImportFailure(f"the program differs from the module by {worst:.1e}"
+                            f" in {where}")
+    return (f"loss {float(got.detach()):.6f}; largest difference from PyTorch "
+            f"{worst:.1e}, in {where}")

@@ -1,0 +1,157 @@
+// Linears, look-ups, sums and products.
+#include <algorithm>
+#include <utility>
+
+#include "coordinator/model/exported/raise.h"
+
+namespace autotp::model {
+
+using program::Attributes;
+using program::kNoValue;
+using program::Node;
+using program::Operation;
+using program::ValueId;
+
+namespace {
+
+using Shape = std::vector<int64_t>;
+
+// Rows as they were before they were flattened: [N, C] of [B, T, .., ..].
+ValueId Unflattened(Rewriter& to, ValueId x) {
+  const Node* flat = to.Producer(x, Operation::kReshape);
+  if (flat == nullptr || to.ShapeOf(x).size() != 2) return x;
+  const ValueId before = flat->inputs[0];
+  Shape shape = to.ShapeOf(before);
+  int64_t columns = 1;
+  while (!shape.empty() && columns < to.ShapeOf(x)[1]) {
+    columns *= shape.back();
+    shape.pop_back();
+  }
+  if (columns != to.ShapeOf(x)[1] || shape.size() < 2) return x;
+  shape.push_back(columns);
+  return to.Reshape(before, std::move(shape));
+}
+
+// x weight^T + bias on x as it was before it was flattened into rows.
+ValueId Linear(Rewriter& to, ValueId x, ValueId weight, ValueId bias,
+               bool transposed, const Shape& out) {
+  if (x == kNoValue || to.ShapeOf(weight).size() != 2) return kNoValue;
+  if (const Node* transpose = to.Producer(weight, Operation::kTranspose)) {
+    weight = transpose->inputs[0];
+    transposed = !transposed;
+  }
+  x = Unflattened(to, x);
+  std::vector<ValueId> inputs = {x, weight};
+  if (bias != kNoValue) inputs.push_back(bias);
+  Attributes attributes;
+  if (transposed) attributes["transposed"] = true;
+  const ValueId y =
+      to.Make(Operation::kLinear, std::move(inputs), std::move(attributes));
+  return y == kNoValue ? y : to.Reshape(y, out);
+}
+
+// A row of positions that nothing computes: a slice of the table.
+ValueId PositionRows(Rewriter& to, ValueId table, ValueId ids) {
+  const Node* positions =
+      to.Producer(to.Narrowest(ids), "aten.arange.start", 0);
+  if (positions == nullptr || to.ShapeOf(table).size() != 2) return kNoValue;
+  const int64_t begin = AtenInteger(*positions, "start", 0);
+  const int64_t end = AtenInteger(*positions, "end", 0);
+  if (begin < 0 || end > to.ShapeOf(table)[0]) return kNoValue;
+  return to.Slice(table, 0, begin, end);
+}
+
+ValueId Embedding(Rewriter& to, const Raised& node) {
+  const ValueId table = node.in[0];
+  const ValueId ids = node.in[1];
+  if (node.Flag("scale_grad_by_freq", false) || node.Flag("sparse", false))
+    return kNoValue;
+  const int64_t padding = node.Integer("padding_idx", -1);
+  if (padding < 0) {
+    ValueId rows = PositionRows(to, table, ids);
+    if (rows != kNoValue) {
+      // As many leading dimensions as the result has, expanded like it.
+      Shape shape = node.out_shape();
+      Shape ones = to.ShapeOf(rows);
+      if (shape.size() < ones.size()) return kNoValue;
+      ones.insert(ones.begin(), shape.size() - ones.size(), 1);
+      rows = to.Reshape(rows, ones);
+      for (size_t d = 0; d + 2 < shape.size() && rows != kNoValue; ++d) {
+        if (shape[d] == 1) continue;
+        rows = to.Make(Operation::kExpand, {rows},
+                       {{"dim", static_cast<int64_t>(d)}, {"size", shape[d]}});
+      }
+      return rows;
+    }
+  }
+  Attributes attributes;
+  if (padding >= 0) {
+    attributes["padding_idx"] = padding;
+    to.NoteZeroRow(table, padding);
+  }
+  return to.Make(Operation::kEmbedding, {table, ids}, std::move(attributes));
+}
+
+// A number that every position of `v` holds.
+const Node* Uniform(const Rewriter& to, ValueId v) {
+  return to.Producer(to.Narrowest(v), "aten.full.default", 0);
+}
+
+ValueId Scale(Rewriter& to, ValueId x, double factor, bool rounded = false) {
+  if (factor == 1) return x;
+  Attributes attributes = {{"factor", factor}};
+  if (rounded) attributes["rounded"] = true;
+  return to.Make(Operation::kScale, {x}, std::move(attributes));
+}
+
+// a op b with the one first that has the result's shape.
+ValueId Elementwise(Rewriter& to, Operation operation, ValueId a, ValueId b,
+                    const Shape& out) {
+  if (!to.IsNumber(a) || !to.IsNumber(b)) return kNoValue;
+  if (operation == Operation::kMul) {
+    for (const auto& [x, other] : {std::pair(a, b), std::pair(b, a)}) {
+      const Node* full = Uniform(to, other);
+      if (full == nullptr || to.ShapeOf(x) != out) continue;
+      // A tensor has the type that values are stored in; a number has none.
+      return Scale(to, x, AtenNumber(*full, "fill_value", 0),
+                   to.ValueOf(other).kind == program::ValueKind::kFloat);
+    }
+  }
+  if (to.ShapeOf(a) != out) std::swap(a, b);
+  if (to.ShapeOf(a) != out) return kNoValue;
+  const ValueId narrow = to.Narrowest(b);
+  return to.Make(operation, {a, narrow});
+}
+
+}  // namespace
+
+std::vector<ValueId> RaiseProduct(Rewriter& to, const Raised& node) {
+  const absl::string_view name = node.name();
+  const Shape& out = node.out_shape();
+  const std::vector<ValueId>& in = node.in;
+  const auto at = [&in](size_t i) { return i < in.size() ? in[i] : kNoValue; };
+  if (name == "aten.linear.default" && in.size() >= 2)
+    return {Linear(to, in[0], in[1], at(2), /*transposed=*/false, out)};
+  if (name == "aten.addmm.default" && in.size() == 3 &&
+      node.Number("alpha", 1) == 1 && node.Number("beta", 1) == 1 &&
+      to.ShapeOf(in[0]).size() == 1)
+    return {Linear(to, in[1], in[2], in[0], /*transposed=*/true, out)};
+  if ((name == "aten.mm.default" || name == "aten.matmul.default") &&
+      in.size() == 2 && to.ShapeOf(in[1]).size() == 2 &&
+      to.ShapeOf(in[0]).size() >= 2)
+    return {Linear(to, in[0], in[1], kNoValue, /*transposed=*/true, out)};
+  if (name == "aten.embedding.default" && in.size() == 2)
+    return {Embedding(to, node)};
+  if (name == "aten.add.Tensor" && node.Number("alpha", 1) == 1)
+    return {Elementwise(to, Operation::kAdd, in[0], in[1], out)};
+  if (name == "aten.mul.Tensor")
+    return {Elementwise(to, Operation::kMul, in[0], in[1], out)};
+  if (name == "aten.mul.Scalar" && to.IsNumber(in[0]))
+    return {Scale(to, in[0], node.Number("other", 1))};
+  if (name == "aten.div.Scalar" && to.IsNumber(in[0]) &&
+      node.Number("other", 0) != 0)
+    return {Scale(to, in[0], 1 / node.Number("other", 1))};
+  return {};
+}
+
+}  // namespace autotp::model

@@ -1,0 +1,143 @@
+#include "coordinator/model/exported/raise.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/status/status.h"
+#include "absl/strings/str_cat.h"
+
+namespace autotp::model {
+
+using program::Attribute;
+using program::kNoValue;
+using program::Node;
+using program::Operation;
+using program::Program;
+using program::ValueId;
+
+namespace {
+
+const Attribute* Find(const Node& node, absl::string_view name) {
+  const auto found = node.attributes.find(name);
+  return found == node.attributes.end() ? nullptr : &found->second;
+}
+
+// The ranks of a group would have to draw alike; without it the model that is
+// trained is another one, which its user has to say.
+absl::Status RefuseDropout(const Node& node) {
+  if (node.aten != "aten.dropout.default" &&
+      node.aten != "aten.native_dropout.default")
+    return absl::OkStatus();
+  if (AtenNumber(node, "p", 0) == 0 || !AtenFlag(node, "train", true))
+    return absl::OkStatus();
+  return absl::InvalidArgumentError(
+      absl::StrCat("drops values at random in ", node.scope,
+                   ": set the model's dropout to 0 and import it again"));
+}
+
+// How many of its inputs have to be there for the raisers to look at a node.
+size_t NeededInputs(const Node& node) {
+  constexpr std::pair<absl::string_view, size_t> kNeeded[] = {
+      {"aten.linear.default", 2},
+      {"aten.addmm.default", 3},
+      {"aten.mm.default", 2},
+      {"aten.matmul.default", 2},
+      {"aten.embedding.default", 2},
+      {"aten.add.Tensor", 2},
+      {"aten.mul.Tensor", 2},
+      {"aten.scaled_dot_product_attention.default", 3},
+      {"aten.cross_entropy_loss.default", 2}};
+  for (const auto& [name, count] : kNeeded)
+    if (node.aten == name) return count;
+  for (absl::string_view all :
+       {"aten.cat.default", "aten.concat.default", "aten.stack.default"})
+    if (node.aten == all) return node.inputs.size();
+  return 1;
+}
+
+bool HasNeeded(const Raised& raised) {
+  const size_t needed = NeededInputs(raised.node);
+  return raised.in.size() >= std::max<size_t>(needed, 1) &&
+         std::find(raised.in.begin(), raised.in.begin() + needed, kNoValue) ==
+             raised.in.begin() + needed;
+}
+
+}  // namespace
+
+int64_t AtenInteger(const Node& node, absl::string_view name,
+                    int64_t fallback) {
+  const Attribute* found = Find(node, name);
+  const auto* number = found == nullptr ? nullptr : std::get_if<int64_t>(found);
+  return number == nullptr ? fallback : *number;
+}
+
+double AtenNumber(const Node& node, absl::string_view name, double fallback) {
+  const Attribute* found = Find(node, name);
+  if (found == nullptr) return fallback;
+  if (const auto* number = std::get_if<double>(found)) return *number;
+  if (const auto* number = std::get_if<int64_t>(found))
+    return static_cast<double>(*number);
+  return fallback;
+}
+
+bool AtenFlag(const Node& node, absl::string_view name, bool fallback) {
+  const Attribute* found = Find(node, name);
+  const auto* flag = found == nullptr ? nullptr : std::get_if<bool>(found);
+  return flag == nullptr ? fallback : *flag;
+}
+
+std::vector<int64_t> AtenIntegers(const Node& node, absl::string_view name) {
+  const Attribute* found = Find(node, name);
+  if (found == nullptr) return {};
+  if (const auto* list = std::get_if<std::vector<int64_t>>(found)) return *list;
+  if (const auto* one = std::get_if<int64_t>(found)) return {*one};
+  return {};
+}
+
+int64_t Raised::Dim(absl::string_view argument, int64_t fallback,
+                    size_t rank) const {
+  const int64_t dim = Integer(argument, fallback);
+  const auto size = static_cast<int64_t>(rank);
+  if (dim < -size || dim >= size) return -1;
+  return dim < 0 ? dim + size : dim;
+}
+
+absl::StatusOr<Program> Raise(const Program& source) {
+  Rewriter to(source);
+  for (const Node& node : source.nodes) {
+    to.SetScope(node.scope);
+    if (node.operation != Operation::kAten) {
+      to.Keep(node);
+      continue;
+    }
+    if (absl::Status refused = RefuseDropout(node); !refused.ok())
+      return refused;
+    Raised raised{node, source, {}};
+    for (ValueId input : node.inputs) raised.in.push_back(to.Mapped(input));
+    std::vector<ValueId> values;
+    const bool looked_at = HasNeeded(raised);
+    for (Raiser* raiser : {RaiseStructure, RaiseProduct, RaiseNorm,
+                           RaiseActivation, RaiseAttention, RaiseLoss}) {
+      if (looked_at) values = raiser(to, raised);
+      if (!values.empty()) break;
+    }
+    bool fits = values.size() == node.outputs.size();
+    for (size_t i = 0; fits && i < values.size(); ++i) {
+      fits = values[i] != kNoValue &&
+             to.ShapeOf(values[i]) == source.values[node.outputs[i]].shape;
+    }
+    if (!fits) {
+      to.Keep(node);
+      values.clear();
+      for (ValueId output : node.outputs) values.push_back(to.Mapped(output));
+    }
+    for (Pattern* pattern : {MatchRmsNorm, MatchActivation, MatchRotary}) {
+      if (values.size() == 1) values[0] = pattern(to, values[0]);
+    }
+    for (size_t i = 0; i < values.size(); ++i)
+      to.Map(node.outputs[i], values[i]);
+  }
+  return std::move(to).Finish(source.loss);
+}
+
+}  // namespace autotp::model

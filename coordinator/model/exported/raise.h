@@ -1,0 +1,80 @@
+// raise.h -- ATen operations become this project's own where they are known.
+//
+// Flow: program_file.h -> Raise() -> planner/, as for a native family.
+//
+// One pass over the program. Each node is first put into the one form that an
+// operation of ours has (structure.cc: views are reshapes, splits are slices),
+// then the patterns that end at it are tried (norms.cc, rotary.cc,
+// attention.cc, activations.cc, loss.cc). What is not recognised stays an ATen
+// operation: right, without a fast kernel.
+#ifndef AUTOTP_COORDINATOR_MODEL_EXPORTED_RAISE_H_
+#define AUTOTP_COORDINATOR_MODEL_EXPORTED_RAISE_H_
+
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "coordinator/model/exported/rewriter.h"
+#include "coordinator/program/program.h"
+
+namespace autotp::model {
+
+// REQUIRES: `source` has passed CheckProgram. INVALID_ARGUMENT: it holds what
+// can't be trained (dropout).
+absl::StatusOr<program::Program> Raise(const program::Program& source);
+
+// Arguments of an ATen node. A file may say anything: one of another type is
+// as good as absent.
+int64_t AtenInteger(const program::Node& node, absl::string_view name,
+                    int64_t fallback);
+double AtenNumber(const program::Node& node, absl::string_view name,
+                  double fallback);
+bool AtenFlag(const program::Node& node, absl::string_view name, bool fallback);
+std::vector<int64_t> AtenIntegers(const program::Node& node,
+                                  absl::string_view name);
+
+// A node of the source whose inputs are those here; those that its operation
+// needs are there.
+struct Raised {
+  const program::Node& node;
+  const program::Program& source;
+  std::vector<program::ValueId> in;  // as mapped; kNoValue where absent
+
+  absl::string_view name() const { return node.aten; }
+  const std::vector<int64_t>& out_shape(size_t i = 0) const {
+    return source.values[node.outputs[i]].shape;
+  }
+  int64_t Integer(absl::string_view argument, int64_t fallback) const {
+    return AtenInteger(node, argument, fallback);
+  }
+  double Number(absl::string_view argument, double fallback) const {
+    return AtenNumber(node, argument, fallback);
+  }
+  bool Flag(absl::string_view argument, bool fallback) const {
+    return AtenFlag(node, argument, fallback);
+  }
+  std::vector<int64_t> Integers(absl::string_view argument) const {
+    return AtenIntegers(node, argument);
+  }
+  // A dimension, counted from the front; -1 if it is none.
+  int64_t Dim(absl::string_view argument, int64_t fallback, size_t rank) const;
+};
+
+// Each gives the values of the node's outputs, or nothing where it does not
+// know the node.
+using Raiser = std::vector<program::ValueId>(Rewriter& to, const Raised& node);
+Raiser RaiseStructure;   // views, slices, joins, casts
+Raiser RaiseProduct;     // linear, embedding, add, mul
+Raiser RaiseNorm;        // norms that are one operation
+Raiser RaiseActivation;  // activations that are one operation
+Raiser RaiseAttention;   // fused, or written out
+Raiser RaiseLoss;        // shifted cross-entropy
+
+// Patterns that end at a value of ours: a better one for it, else `v`.
+using Pattern = program::ValueId(Rewriter& to, program::ValueId v);
+Pattern MatchRmsNorm;
+Pattern MatchActivation;
+Pattern MatchRotary;
+
+}  // namespace autotp::model
+
+#endif  // AUTOTP_COORDINATOR_MODEL_EXPORTED_RAISE_H_

@@ -1,0 +1,199 @@
+// Goal: a model that was imported is the program that its own family writes;
+// where it is not, it is still cut without a gather and computes what one rank
+// computes.
+// Method: the program files of tests/golden/imported, which autotp-import
+// wrote, are loaded beside the models of tests/golden/models; both programs
+// are compared node by node, from the loss backwards.
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <map>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "absl/strings/str_join.h"
+#include "coordinator/model/model.h"
+#include "coordinator/partition/partition.h"
+#include "coordinator/program/shape_rules.h"
+#include "tests/support/imported_folder.h"
+#include "tests/support/program_interpreter.h"
+#include "tests/support/temp_dir.h"
+
+namespace autotp::partition {
+namespace {
+
+using program::Node;
+using program::Operation;
+using program::Program;
+using program::ValueId;
+
+constexpr int64_t kBatch = 2;
+constexpr int64_t kTokens = 32;
+constexpr int64_t kVocabulary = 256;
+constexpr double kTolerance = 1e-9;
+
+// Numbers as the names of values: the same name is the same computation.
+class Names {
+ public:
+  int Of(const std::string& text) {
+    return ids_.try_emplace(text, static_cast<int>(ids_.size())).first->second;
+  }
+
+ private:
+  std::map<std::string, int> ids_;
+};
+
+struct AttributeText {
+  std::string operator()(int64_t value) const { return absl::StrCat(value); }
+  std::string operator()(bool value) const { return value ? "yes" : "no"; }
+  std::string operator()(const std::string& value) const { return value; }
+  // Transformers keeps frequencies in fp32.
+  std::string operator()(double value) const {
+    return absl::StrFormat("%.5g", value);
+  }
+  std::string operator()(const std::vector<int64_t>& value) const {
+    return absl::StrJoin(value, ",");
+  }
+  std::string operator()(const std::vector<double>& value) const {
+    std::string text;
+    for (double number : value) absl::StrAppend(&text, (*this)(number), ",");
+    return text;
+  }
+};
+
+struct Structure {
+  int loss = 0;
+  std::vector<std::pair<int, std::string>> nodes;  // name, what it does
+};
+
+Structure StructureOf(const Program& program, Names* names) {
+  Structure structure;
+  std::vector<int> of(program.values.size(), -1);
+  const auto shape = [&](ValueId v) {
+    return program::ShapeText(program.values[v].shape);
+  };
+  for (ValueId v : program.inputs)
+    of[v] = names->Of(absl::StrCat("input ", program.values[v].name));
+  for (const program::Parameter& p : program.parameters) {
+    std::vector<std::string> aliases = p.aliases;
+    std::sort(aliases.begin(), aliases.end());
+    of[p.value] =
+        names->Of(absl::StrCat("parameter ", p.name, " ", shape(p.value), " ",
+                               absl::StrJoin(aliases, " ")));
+  }
+  for (const Node& node : program.nodes) {
+    std::vector<int> inputs;
+    for (ValueId v : node.inputs) inputs.push_back(v < 0 ? -1 : of[v]);
+    if (node.operation == Operation::kAdd)
+      std::sort(inputs.begin(), inputs.end());
+    std::string text = NodeName(node);
+    for (const auto& [key, value] : node.attributes)
+      absl::StrAppend(&text, " ", key, "=", std::visit(AttributeText{}, value));
+    absl::StrAppend(&text, " (", absl::StrJoin(inputs, ","), ")");
+    for (size_t i = 0; i < node.outputs.size(); ++i) {
+      const ValueId v = node.outputs[i];
+      of[v] = names->Of(absl::StrCat(text, " #", i, " ", shape(v)));
+      structure.nodes.emplace_back(of[v],
+                                   absl::StrCat(text, " in ", node.scope));
+    }
+  }
+  structure.loss = of[program.loss];
+  return structure;
+}
+
+// The first computation of `one` that `other` does not have.
+std::string FirstDifference(const Structure& one, const Structure& other) {
+  std::set<int> known;
+  for (const auto& [name, text] : other.nodes) known.insert(name);
+  for (const auto& [name, text] : one.nodes)
+    if (!known.contains(name)) return text;
+  return "";
+}
+
+model::LoadedModel Load(const std::string& path) {
+  absl::StatusOr<model::LoadedModel> loaded =
+      model::LoadModel({.path = path,
+                        .micro_batch = kBatch,
+                        .sequence_length = kTokens,
+                        .need_weights = false});
+  EXPECT_TRUE(loaded.ok()) << loaded.status();
+  return loaded.ok() ? *std::move(loaded) : model::LoadedModel{};
+}
+
+class ImportedTest : public ::testing::TestWithParam<std::string> {
+ protected:
+  Program Imported() {
+    return Load(testing::MakeImportedFolder(folder_.path(), GetParam()))
+        .program;
+  }
+  Program Native() {
+    return Load(testing::SourcePath(
+                    absl::StrCat("tests/golden/models/", GetParam(), "/model")))
+        .program;
+  }
+  testing::TempDir folder_;
+};
+
+// Slices and reshapes of fused weights may come in another order, and sums in
+// another association: then it is another program of the same operations.
+TEST_P(ImportedTest, IsMadeOfTheOperationsOfItsFamily) {
+  const Program imported = Imported();
+  const Program native = Native();
+  ASSERT_NE(imported.loss, program::kNoValue);
+  std::set<std::string> own;
+  std::set<std::string> other;
+  for (const program::Parameter& p : imported.parameters)
+    own.insert(p.name + program::ShapeText(p.shape));
+  for (const program::Parameter& p : native.parameters)
+    other.insert(p.name + program::ShapeText(p.shape));
+  EXPECT_EQ(own, other);
+  for (const Node& node : imported.nodes)
+    EXPECT_NE(node.operation, Operation::kAten) << node.aten;
+}
+
+class SameProgramTest : public ImportedTest {};
+
+TEST_P(SameProgramTest, IsTheProgramOfItsFamily) {
+  const Program imported = Imported();
+  const Program native = Native();
+  ASSERT_NE(imported.loss, program::kNoValue);
+  Names names;
+  const Structure one = StructureOf(imported, &names);
+  const Structure other = StructureOf(native, &names);
+  EXPECT_EQ(one.loss, other.loss)
+      << "imported only: " << FirstDifference(one, other)
+      << "\nnative only: " << FirstDifference(other, one);
+  ASSERT_EQ(imported.parameters.size(), native.parameters.size());
+  for (size_t p = 0; p < native.parameters.size(); ++p)
+    EXPECT_EQ(imported.parameters[p].name, native.parameters[p].name);
+}
+
+TEST_P(ImportedTest, RanksComputeWhatOneDoes) {
+  const Program program = Imported();
+  ASSERT_NE(program.loss, program::kNoValue);
+  for (int ranks : {2, 3}) {
+    SCOPED_TRACE(ranks);
+    const absl::StatusOr<Partitioned> result =
+        Partition(program, {.tensor_parallel_size = ranks});
+    ASSERT_TRUE(result.ok()) << result.status();
+    const absl::Status status = testing::CompareWithWhole(
+        program, result->locals, testing::RandomParameters(program, 7),
+        testing::RandomInputs(program, kVocabulary, 8), kTolerance);
+    EXPECT_TRUE(status.ok()) << status;
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Golden, SameProgramTest,
+                         ::testing::Values("gpt2", "llama", "llama3",
+                                           "llama_bias", "mistral", "qwen2",
+                                           "qwen3", "gemma", "granite"),
+                         [](const auto& tested) { return tested.param; });
+INSTANTIATE_TEST_SUITE_P(Golden, ImportedTest,
+                         ::testing::ValuesIn(testing::ImportedModels()),
+                         [](const auto& tested) { return tested.param; });
+
+}  // namespace
+}  // namespace autotp::partition
