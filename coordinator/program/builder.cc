@@ -110,8 +110,7 @@ std::vector<ValueId> Builder::Apply(Operation operation,
                                     Attributes attributes) {
   const std::vector<ValueId> nothing(kMostOutputs, kNoValue);
   if (!status_.ok()) return nothing;
-  Node node{operation, std::move(inputs), {}, std::move(attributes), scope_,
-            ""};
+  Node node{operation, std::move(inputs), {}, std::move(attributes), scope_};
   absl::StatusOr<std::vector<Value>> outputs = InferOutputs(program_, node);
   if (!outputs.ok()) {
     Fail(Annotate(outputs.status(), OperationName(operation)));

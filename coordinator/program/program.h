@@ -49,7 +49,7 @@ struct Node {
   // In local programs: nodes of one region keep nothing and are run again in
   // the backward, from the values that enter the region. 0: none.
   int recompute_region = 0;
-  std::string aten;   // kAten: which one
+  std::string aten;  // kAten: which one
 };
 
 struct Initialization {

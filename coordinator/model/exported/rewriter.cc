@@ -85,8 +85,7 @@ const Node* Rewriter::Producer(ValueId v, absl::string_view aten,
 std::vector<ValueId> Rewriter::MakeAll(Operation operation,
                                        std::vector<ValueId> inputs,
                                        program::Attributes attributes) {
-  Node node{operation, std::move(inputs), {}, std::move(attributes), scope_,
-            ""};
+  Node node{operation, std::move(inputs), {}, std::move(attributes), scope_};
   absl::StatusOr<std::vector<Value>> outputs =
       program::InferOutputs(program_, node);
   if (!outputs.ok()) return {};
