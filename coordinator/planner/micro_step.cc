@@ -61,9 +61,9 @@ MicroStep::MicroStep(const Program& local, int64_t compute_bytes)
       if (needs_gradient_[v]) runs_backward_[n] = true;
     }
     for (const ValueId v : node.outputs) {
-      needs_gradient_[v] =
-          runs_backward_[n] && local.values[v].kind != ValueKind::kIndex &&
-          local.values[v].kind != ValueKind::kBool;
+      needs_gradient_[v] = runs_backward_[n] &&
+                           local.values[v].kind != ValueKind::kIndex &&
+                           local.values[v].kind != ValueKind::kBool;
     }
   }
   schedule_ = MakeSchedule();
