@@ -6,10 +6,9 @@
 //
 // Nodes run in program order. A value is freed after its last use, unless an
 // operation keeps it for its backward; gradients likewise. What lies in a
-// recompute region is made a second time in the backward (node_schedule.h), to the
-// same bits. Parameter
-// gradients are written by the operations straight into the store, which is
-// told as soon as each is complete.
+// recompute region is made a second time in the backward, to the same bits
+// (node_schedule.h). Parameter gradients are written by the operations straight
+// into the store, which is told as soon as each is complete.
 //
 // Number types: activations and weights in the compute type, all arithmetic
 // and all parameter gradients in fp32. With a 16-bit type the weights are what

@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "absl/strings/str_cat.h"
 #include "tests/support/temp_dir.h"
 #include "tests/unit/worker/trainer/model_variant.h"
 #include "tests/unit/worker/trainer/rank_threads.h"
@@ -24,6 +25,7 @@ const ConfigChanges& Gpt2Dropout() {
 WorldResult Run(v1::JobSpec spec, const std::string& folder, int64_t steps,
                 WorldOptions options = {}) {
   spec.mutable_run()->set_max_steps(steps);
+  spec.mutable_run()->set_output_path(folder + "/out");
   const absl::StatusOr<std::vector<v1::TrainerTask>> tasks = PlanTasks(spec);
   EXPECT_TRUE(tasks.ok()) << tasks.status();
   options.checkpoint_folder = folder + "/checkpoints";
@@ -72,9 +74,10 @@ TEST(DropoutJob, FollowsPyTorch) {
 TEST(DropoutJob, HasTheSameNumbersAtEveryLayout) {
   constexpr int64_t kSteps = 4;
   const TempDir folder;
+  int runs = 0;
   const auto run = [&](const char* model, const ConfigChanges& changes,
                        const Layout& layout) {
-    const std::string at = folder / layout.Describe();
+    const std::string at = folder / absl::StrCat(++runs);
     return Run(VariantJob(model, layout, changes, at), at, kSteps);
   };
   const WorldResult one = run("gpt2", Gpt2Dropout(), {.micro_batch = 8});
@@ -103,11 +106,9 @@ TEST(DropoutJob, DrawsAnewWithEachStepAndSeed) {
       VariantJob("gpt2", {.micro_batch = 8}, Gpt2Dropout(), folder / "a");
   spec.mutable_data()->set_shuffle(false);
   const WorldResult first = Run(spec, folder / "a", 1);
-  spec.mutable_run()->set_output_path(folder / "b");
   const WorldResult again = Run(spec, folder / "b", 1);
   EXPECT_EQ(first.steps[0].loss(), again.steps[0].loss());
   spec.mutable_run()->set_seed(2);
-  spec.mutable_run()->set_output_path(folder / "c");
   const WorldResult other = Run(spec, folder / "c", 1);
   EXPECT_NE(first.steps[0].loss(), other.steps[0].loss());
 }
@@ -116,8 +117,7 @@ TEST(DropoutJob, GoesOnToTheBitAfterAStop) {
   const TempDir folder;
   const Layout layout = {
       .tensor_parallel = 2, .data_parallel = 2, .zero_stage = 1};
-  const v1::JobSpec spec =
-      VariantJob("gpt2", layout, Gpt2Dropout(), folder / "job");
+  v1::JobSpec spec = VariantJob("gpt2", layout, Gpt2Dropout(), folder / "job");
   const WorldResult whole = Run(spec, folder / "whole", 5);
   const WorldResult stopped =
       Run(spec, folder / "stopped", 5,
@@ -125,6 +125,7 @@ TEST(DropoutJob, GoesOnToTheBitAfterAStop) {
             return {.stop_after_step = step >= 2};
           }});
   ASSERT_EQ(stopped.committed.size(), 1u);
+  spec.mutable_run()->set_output_path(folder / "resumed/out");
   std::vector<v1::TrainerTask> tasks = PlanTasks(spec).value();
   for (v1::TrainerTask& task : tasks) {
     task.set_max_steps(5);
