@@ -1,5 +1,5 @@
-// program_ranks.h -- runs the local programs of a tensor-parallel group with the
-// worker's own runtime, one thread per rank, and compares them with the
+// program_ranks.h -- runs the local programs of a tensor-parallel group with
+// the worker's own runtime, one thread per rank, and compares them with the
 // program of the whole model.
 //
 // In fp32. For programs of any operations, those of ATen included; native ones

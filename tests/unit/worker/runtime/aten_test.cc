@@ -425,7 +425,8 @@ TEST(Aten, WhatTheSchemaDoesNotHaveIsRefusedByNodeAndArgument) {
                         "has no argument 'beta'"));
   EXPECT_THAT(Refusal(set("alpha", "two")),
               HasSubstr("argument 'alpha' has to be of type Scalar"));
-  EXPECT_THAT(Refusal(set("other", 2)), HasSubstr("and 1 inputs, the node has 2"));
+  EXPECT_THAT(Refusal(set("other", 2)),
+              HasSubstr("and 1 inputs, the node has 2"));
   EXPECT_THAT(Refusal(set("tensors", Shape{1, 2})),
               HasSubstr("argument 'other' asks for more inputs"));
   EXPECT_THAT(Refusal(set("tensors", Shape{2, 0})),
