@@ -175,7 +175,7 @@ v1::Program DroppingProgram(int region, double rate = 0.5) {
 
 float LossAt(LocalProgram& program, Store& store, int64_t first_sequence) {
   const int64_t ids[] = {1, 0};
-  const int64_t* inputs[] = {ids, ids};
+  const void* inputs[] = {ids, ids};
   const absl::StatusOr<float> loss =
       program.Run(inputs, {.seed = 3, .first_sequence = first_sequence}, store);
   EXPECT_TRUE(loss.ok()) << loss.status();
@@ -209,7 +209,7 @@ TEST(LocalProgram, GradientsThroughDropoutAreFiniteDifferences) {
   ASSERT_TRUE(whole.ok()) << whole.status();
   Store store({table});
   const int64_t ids[] = {1, 0};
-  const int64_t* inputs[] = {ids, ids};
+  const void* inputs[] = {ids, ids};
   EXPECT_EQ((*program)->Evaluate(inputs, store).value(),
             LossAt(**whole, store, 0));
 }
