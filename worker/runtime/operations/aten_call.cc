@@ -147,6 +147,12 @@ const v1::Attribute* Find(const v1::Node& node, absl::string_view name) {
   return nullptr;
 }
 
+// What the node says of an argument. Some operators have an argument "tensors"
+// (cat), which is a list of tensors and so never an attribute.
+const v1::Attribute* Said(const v1::Node& node, const c10::Argument& argument) {
+  return argument.name() == kTensors ? nullptr : Find(node, argument.name());
+}
+
 absl::Status CheckNames(const v1::Node& node,
                         const c10::FunctionSchema& schema) {
   std::set<absl::string_view> known = {kTensors};
@@ -213,7 +219,7 @@ absl::StatusOr<AtenCall> AtenCall::Bind(const v1::Node& node) {
   int next_input = 0;
   for (const c10::Argument& argument : schema.arguments()) {
     const c10::TypePtr type = WithoutOptional(argument.type());
-    const v1::Attribute* const attribute = Find(node, argument.name());
+    const v1::Attribute* const attribute = Said(node, argument);
     if (HoldsTensors(*type)) {
       int64_t count = attribute == nullptr ? 1 : 0;
       if (counts != nullptr) {
@@ -247,7 +253,7 @@ absl::Status AtenCall::BindTensor(const v1::Node& node,
                                   const c10::Argument& argument,
                                   const c10::Type& type, int count,
                                   int* next_input) {
-  const v1::Attribute* const attribute = Find(node, argument.name());
+  const v1::Attribute* const attribute = Said(node, argument);
   const bool is_list = type.kind() == TypeKind::ListType;
   const bool takes_absent =
       is_list ? type.expectRef<c10::ListType>().getElementType()->kind() ==
