@@ -134,7 +134,7 @@ std::string Again(const Choice& choice) {
   const v1::Estimate& estimate = choice.estimate();
   return absl::StrFormat(
       "; recomputation saves %s of activations for %.1f %% more FLOPs",
-      GiB(estimate.recomputation_saved_bytes()),
+      BytesText(estimate.recomputation_saved_bytes()),
       100 * estimate.recomputation_flops_per_token() /
           estimate.flops_per_token());
 }

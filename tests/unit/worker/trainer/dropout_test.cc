@@ -22,8 +22,8 @@ const ConfigChanges& Gpt2Dropout() {
   return *changes;
 }
 
-WorldResult Run(v1::JobSpec spec, const std::string& folder, int64_t steps,
-                WorldOptions options = {}) {
+WorldResult RunJob(v1::JobSpec spec, const std::string& folder, int64_t steps,
+                   WorldOptions options = {}) {
   spec.mutable_run()->set_max_steps(steps);
   spec.mutable_run()->set_output_path(folder + "/out");
   const absl::StatusOr<std::vector<v1::TrainerTask>> tasks = PlanTasks(spec);
@@ -58,8 +58,8 @@ TEST(DropoutJob, FollowsPyTorch) {
     const auto norms = trace.at("grad_norms").get<std::vector<double>>();
     const Layout layout = {.tensor_parallel = 1 + models++ % 2};
     const std::string at = folder / name;
-    const WorldResult result = Run(VariantJob(name, layout, changes, at), at,
-                                   static_cast<int64_t>(losses.size()));
+    const WorldResult result = RunJob(VariantJob(name, layout, changes, at), at,
+                                      static_cast<int64_t>(losses.size()));
     ASSERT_EQ(result.steps.size(), losses.size()) << name;
     for (size_t i = 0; i < losses.size(); ++i) {
       EXPECT_NEAR(result.steps[i].loss() / losses[i], 1, 1e-5)
@@ -78,7 +78,7 @@ TEST(DropoutJob, HasTheSameNumbersAtEveryLayout) {
   const auto run = [&](const char* model, const ConfigChanges& changes,
                        const Layout& layout) {
     const std::string at = folder / absl::StrCat(++runs);
-    return Run(VariantJob(model, layout, changes, at), at, kSteps);
+    return RunJob(VariantJob(model, layout, changes, at), at, kSteps);
   };
   const WorldResult one = run("gpt2", Gpt2Dropout(), {.micro_batch = 8});
   const WorldResult without = run("gpt2", {}, {.micro_batch = 8});
@@ -105,11 +105,11 @@ TEST(DropoutJob, DrawsAnewWithEachStepAndSeed) {
   v1::JobSpec spec =
       VariantJob("gpt2", {.micro_batch = 8}, Gpt2Dropout(), folder / "a");
   spec.mutable_data()->set_shuffle(false);
-  const WorldResult first = Run(spec, folder / "a", 1);
-  const WorldResult again = Run(spec, folder / "b", 1);
+  const WorldResult first = RunJob(spec, folder / "a", 1);
+  const WorldResult again = RunJob(spec, folder / "b", 1);
   EXPECT_EQ(first.steps[0].loss(), again.steps[0].loss());
   spec.mutable_run()->set_seed(2);
-  const WorldResult other = Run(spec, folder / "c", 1);
+  const WorldResult other = RunJob(spec, folder / "c", 1);
   EXPECT_NE(first.steps[0].loss(), other.steps[0].loss());
 }
 
@@ -118,12 +118,12 @@ TEST(DropoutJob, GoesOnToTheBitAfterAStop) {
   const Layout layout = {
       .tensor_parallel = 2, .data_parallel = 2, .zero_stage = 1};
   v1::JobSpec spec = VariantJob("gpt2", layout, Gpt2Dropout(), folder / "job");
-  const WorldResult whole = Run(spec, folder / "whole", 5);
+  const WorldResult whole = RunJob(spec, folder / "whole", 5);
   const WorldResult stopped =
-      Run(spec, folder / "stopped", 5,
-          {.wishes = [](int, int64_t step) -> trainer::Wishes {
-            return {.stop_after_step = step >= 2};
-          }});
+      RunJob(spec, folder / "stopped", 5,
+             {.wishes = [](int, int64_t step) -> trainer::Wishes {
+               return {.stop_after_step = step >= 2};
+             }});
   ASSERT_EQ(stopped.committed.size(), 1u);
   spec.mutable_run()->set_output_path(folder / "resumed/out");
   std::vector<v1::TrainerTask> tasks = PlanTasks(spec).value();
