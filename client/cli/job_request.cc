@@ -1,5 +1,6 @@
 #include "client/cli/job_request.h"
 
+#include <algorithm>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
@@ -52,6 +53,15 @@ absl::StatusOr<v1::DataSource::TokenType> ParseTokenType(
       absl::StrCat("token_dtype: \"", name, "\" is not one of u16, u32"));
 }
 
+absl::StatusOr<v1::Recomputation> ParseRecomputation(const std::string& name) {
+  if (name.empty()) return v1::RECOMPUTATION_UNSPECIFIED;
+  if (name == "none") return v1::RECOMPUTATION_NONE;
+  if (name == "selective") return v1::RECOMPUTATION_SELECTIVE;
+  if (name == "block") return v1::RECOMPUTATION_BLOCK;
+  return absl::InvalidArgumentError(absl::StrCat(
+      "recompute: \"", name, "\" is not one of none, selective, block"));
+}
+
 // Takes `key` out of the file's object into `field`.
 template <typename T>
 absl::Status Take(json& object, const std::string& path, const char* key,
@@ -68,6 +78,24 @@ absl::Status Take(json& object, const std::string& path, const char* key,
         path, ": \"", key, "\" has the wrong type: ", found->dump()));
   }
   field = found->template get<T>();
+  object.erase(found);
+  return absl::OkStatus();
+}
+
+// The same of a list of texts.
+absl::Status TakeTexts(json& object, const std::string& path, const char* key,
+                       std::vector<std::string>& texts) {
+  const auto found = object.find(key);
+  if (found == object.end()) return absl::OkStatus();
+  const bool fits =
+      found->is_array() &&
+      std::all_of(found->begin(), found->end(),
+                  [](const json& text) { return text.is_string(); });
+  if (!fits) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        path, ": \"", key, "\" is no list of texts: ", found->dump()));
+  }
+  texts = found->get<std::vector<std::string>>();
   object.erase(found);
   return absl::OkStatus();
 }
@@ -205,6 +233,7 @@ void AddJobFlags(CLI::App& command, JobRequest& request,
       .add_option("--max-restarts", request.max_restarts,
                   "new attempts after a failure")
       ->check(CLI::NonNegativeNumber);
+  AddNoDecayFlag(command, request);
   command.add_option("--eval-data", request.eval_data,
                      "held-out tokens, as --data: their loss after the last "
                      "step");
@@ -222,6 +251,24 @@ void AddJobFlags(CLI::App& command, JobRequest& request,
       ->check(CLI::PositiveNumber);
   command.add_flag("--sequence-parallel", request.sequence_parallel,
                    kSequenceParallelHelp);
+  AddRecomputeFlag(command, request);
+}
+
+void AddRecomputeFlag(CLI::App& command, JobRequest& request) {
+  command
+      .add_option("--recompute", request.recompute,
+                  "what the backward computes again instead of keeping it: "
+                  "selective, what is cheap for its size; block, whole blocks; "
+                  "default: none")
+      ->check(CLI::IsMember({"none", "selective", "block"}));
+}
+
+void AddNoDecayFlag(CLI::App& command, JobRequest& request) {
+  command
+      .add_option("--no-decay", request.no_decay,
+                  "re.match pattern of parameters without weight decay; may "
+                  "be given several times")
+      ->allow_extra_args(false);
 }
 
 absl::Status ReadJobFile(const std::string& path, JobRequest& request) {
@@ -252,11 +299,13 @@ absl::Status ReadJobFile(const std::string& path, JobRequest& request) {
         Take(object, path, "resume", r.resume),
         Take(object, path, "export_dtype", r.export_dtype),
         Take(object, path, "max_restarts", r.max_restarts),
+        TakeTexts(object, path, "no_decay", r.no_decay),
         Take(object, path, "eval_data", r.eval_data),
         Take(object, path, "eval_every", r.eval_every),
         Take(object, path, "eval_sequences", r.eval_sequences),
         Take(object, path, "target_loss", r.target_loss),
-        Take(object, path, "sequence_parallel", r.sequence_parallel)}) {
+        Take(object, path, "sequence_parallel", r.sequence_parallel),
+        Take(object, path, "recompute", r.recompute)}) {
     AUTOTP_RETURN_IF_ERROR(status);
   }
   if (!object.empty()) {
@@ -296,6 +345,8 @@ absl::StatusOr<v1::JobSpec> ToJobSpec(const JobRequest& request) {
   run.set_max_steps(request.max_steps);
   run.set_sequence_length(request.sequence_length);
   run.set_seed(request.seed);
+  for (const std::string& pattern : request.no_decay)
+    run.add_undecayed_parameters(pattern);
   if (!request.output.empty()) run.set_output_path(Absolute(request.output));
   AUTOTP_ASSIGN_OR_RETURN(const v1::DataType export_dtype,
                           ParseDataType(request.export_dtype));
@@ -303,6 +354,9 @@ absl::StatusOr<v1::JobSpec> ToJobSpec(const JobRequest& request) {
   SetEvaluation(request, spec.data(), run);
   run.set_target_loss(request.target_loss);
   run.set_sequence_parallel(request.sequence_parallel);
+  AUTOTP_ASSIGN_OR_RETURN(const v1::Recomputation recomputation,
+                          ParseRecomputation(request.recompute));
+  run.set_recomputation(recomputation);
   spec.mutable_checkpoint()->set_every_steps(request.checkpoint_every);
   spec.mutable_checkpoint()->set_keep_latest(request.keep_checkpoints);
   spec.mutable_checkpoint()->set_resume(request.resume);

@@ -40,11 +40,13 @@ struct JobRequest {
   bool resume = false;
   std::string export_dtype;  // "", fp32, bf16, fp16
   int max_restarts = 0;
+  std::vector<std::string> no_decay;  // patterns of parameters
   std::string eval_data;
   int64_t eval_every = 0;
   int64_t eval_sequences = 0;
   double target_loss = 0;
   bool sequence_parallel = false;
+  std::string recompute;  // "", none, selective, block
 };
 
 // Adds the flags to `command`; `output_flag` names the output folder's.
@@ -52,6 +54,12 @@ struct JobRequest {
 // give them).
 void AddJobFlags(CLI::App& command, JobRequest& request,
                  const std::string& output_flag, bool required);
+
+// Of jobs and of plans.
+void AddNoDecayFlag(CLI::App& command, JobRequest& request);
+
+// --recompute, of `autotp plan` too.
+void AddRecomputeFlag(CLI::App& command, JobRequest& request);
 
 // Fills `request` from a JSON file whose keys are the flags' names with
 // underscores. INVALID_ARGUMENT naming the file and the key.

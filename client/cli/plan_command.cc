@@ -149,11 +149,13 @@ void AddPlanCommand(CLI::App& app, int& exit_code) {
       ->add_option("--diff", flags->diff,
                    "how this plan differs from one that --output json saved")
       ->excludes("--explain");
+  AddRecomputeFlag(*command, flags->request);
   AddTuneFlags(*command, flags->tune);
   command
       ->add_option("--max-steps", flags->request.max_steps,
                    "optimizer steps, for a schedule that asks for them")
       ->check(CLI::PositiveNumber);
+  AddNoDecayFlag(*command, flags->request);
   command->add_flag("--effective", flags->effective,
                     "show the configuration with every default filled in and "
                     "where each value comes from, instead of the plan");

@@ -71,6 +71,8 @@ ordered_json PlanJson(const v1::ValidateJobResponse& response) {
       {"rule_source",
        EnumWord(v1::RuleSource_descriptor(), plan.rule_source())},
       {"rule_source_detail", plan.rule_source_detail()},
+      {"recomputation",
+       EnumWord(v1::Recomputation_descriptor(), plan.recomputation())},
       {"digest", plan.digest()},
       {"classes", std::move(classes)},
       {"collectives", std::move(collectives)},

@@ -159,6 +159,22 @@ std::string MemoryTable(const v1::Estimate& estimate, const TextStyle& style) {
   return RenderTable({"MEMORY", "PER RANK", "", ""}, rows, style);
 }
 
+std::string RecomputationText(const v1::Plan& plan) {
+  if (plan.recomputation() == v1::RECOMPUTATION_NONE ||
+      plan.recomputation() == v1::RECOMPUTATION_UNSPECIFIED)
+    return "recomputation: none; --recompute selective or block keeps less\n";
+  const v1::Estimate& estimate = plan.estimate();
+  const double share = estimate.flops_per_token() > 0
+                           ? estimate.recomputation_flops_per_token() /
+                                 estimate.flops_per_token()
+                           : 0;
+  return absl::StrCat(
+      "recomputation: ",
+      EnumWord(v1::Recomputation_descriptor(), plan.recomputation()),
+      ", saves ", Bytes(estimate.recomputation_saved_bytes()),
+      absl::StrFormat(" of activations for %.1f %% more FLOP\n", 100 * share));
+}
+
 std::string CostText(const v1::Estimate& estimate) {
   return absl::StrCat(
       "traffic per rank and step: ",
@@ -179,7 +195,7 @@ std::string PlanText(const v1::ValidateJobResponse& response,
   absl::StrAppend(&text, ParametersTable(plan, style), "\n",
                   CollectivesTable(plan, style), "\n",
                   MemoryTable(plan.estimate(), style), "\n",
-                  CostText(plan.estimate()));
+                  CostText(plan.estimate()), RecomputationText(plan));
   return text;
 }
 

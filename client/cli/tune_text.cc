@@ -63,6 +63,7 @@ std::vector<std::string> Row(int place, const v1::LayoutChoice& choice) {
           absl::StrCat(choice.zero_stage()),
           absl::StrCat(choice.micro_batch_size()),
           absl::StrCat(choice.accumulation_steps()),
+          EnumWord(v1::Recomputation_descriptor(), choice.recomputation()),
           HumanBytes(static_cast<double>(choice.estimate().total_bytes())),
           Seconds(choice.step_seconds()),
           absl::StrFormat("%.0f", choice.tokens_per_second()),
@@ -72,10 +73,17 @@ std::vector<std::string> Row(int place, const v1::LayoutChoice& choice) {
           Seconds(choice.update_seconds())};
 }
 
+// What the DeepSpeed file can't say.
+std::string Flag(const v1::LayoutChoice& choice) {
+  if (choice.recomputation() == v1::RECOMPUTATION_NONE) return "";
+  return absl::StrCat(", --recompute ", EnumWord(v1::Recomputation_descriptor(),
+                                                 choice.recomputation()));
+}
+
 const std::vector<std::string>& Header() {
   static const auto* const header = new std::vector<std::string>{
-      "",     "TP",       "DP",      "ZERO",   "MICRO", "ACCUM", "PER RANK",
-      "STEP", "TOKENS/S", "COMPUTE", "TENSOR", "DATA",  "UPDATE"};
+      "",         "TP",   "DP",       "ZERO",    "MICRO",  "ACCUM", "RECOMPUTE",
+      "PER RANK", "STEP", "TOKENS/S", "COMPUTE", "TENSOR", "DATA",  "UPDATE"};
   return *header;
 }
 
@@ -94,8 +102,8 @@ std::string CostText(const v1::CostModel& cost, const TextStyle& style) {
 void AddTuneFlags(CLI::App& command, TuneFlags& flags) {
   CLI::Option* autotune = command.add_flag(
       "--autotune", flags.autotune,
-      "rank the TP x DP x ZeRO x micro-batch choices of this world by a cost "
-      "model");
+      "rank the TP x DP x ZeRO x micro-batch x recomputation choices of this "
+      "world by a cost model");
   autotune->excludes("--explain")->excludes("--diff");
   command
       .add_option("--memory-limit", flags.memory_limit,
@@ -160,7 +168,7 @@ std::string TuneText(const v1::TuneResult& result, const TextStyle& style) {
             {mark, absl::StrCat("TP ", choice.tensor_parallel_size(), " x DP ",
                                 choice.data_parallel_size(), ", ZeRO ",
                                 choice.zero_stage(), ", micro-batch ",
-                                choice.micro_batch_size())},
+                                choice.micro_batch_size(), Flag(choice))},
             {{"", choice.explanation()}, {"", choice.config_change_json()}},
             style));
   }

@@ -3,6 +3,8 @@
 #include <cmath>
 #include <nlohmann/json.hpp>
 
+#include "coordinator/config/effective_update.h"
+
 namespace autotp::config {
 namespace {
 
@@ -18,56 +20,31 @@ Json BrainFloatJson(const v1::TrainingConfig& training) {
   if (training.compute_dtype() != v1::DATA_TYPE_BFLOAT16)
     return {{"enabled", false}};
   return {{"enabled", true},
-          {"check_grad_overflow", training.skip_non_finite()}};
+          {"check_grad_overflow", training.skip_non_finite()},
+          {"bf16_master_weights_and_grads",
+           training.master_dtype() == v1::DATA_TYPE_BFLOAT16},
+          {"bf16_optimizer_states",
+           training.state_dtype() == v1::DATA_TYPE_BFLOAT16}};
 }
 
 Json HalfJson(const v1::TrainingConfig& training) {
   if (training.compute_dtype() != v1::DATA_TYPE_FLOAT16)
     return {{"enabled", false}};
   const v1::LossScaling& scaling = training.loss_scaling();
-  if (!scaling.dynamic())
-    return {{"enabled", true}, {"loss_scale", scaling.initial()}};
+  const bool master = training.master_dtype() == v1::DATA_TYPE_FLOAT16;
+  if (!scaling.dynamic()) {
+    return {{"enabled", true},
+            {"loss_scale", scaling.initial()},
+            {"fp16_master_weights_and_grads", master}};
+  }
   return {{"enabled", true},
           {"loss_scale", 0},
           {"initial_scale_power", std::ilogb(scaling.initial())},
           {"loss_scale_window", scaling.window()},
           {"hysteresis", scaling.hysteresis()},
           {"consecutive_hysteresis", scaling.consecutive_hysteresis()},
-          {"min_loss_scale", static_cast<int64_t>(scaling.minimum())}};
-}
-
-Json OptimizerJson(const v1::OptimizerConfig& optimizer) {
-  // Type Adam with adam_w_mode says both kinds of decay.
-  return {{"type", optimizer.decoupled_decay() ? "AdamW" : "Adam"},
-          {"params",
-           {{"lr", optimizer.learning_rate()},
-            {"betas", {optimizer.beta1(), optimizer.beta2()}},
-            {"eps", optimizer.epsilon()},
-            {"weight_decay", optimizer.weight_decay()},
-            {"bias_correction", optimizer.bias_correction()},
-            {"adam_w_mode", optimizer.decoupled_decay()}}}};
-}
-
-Json SchedulerJson(const v1::ScheduleConfig& schedule) {
-  Json params;
-  if (schedule.kind() == v1::ScheduleConfig::KIND_WARMUP_COSINE) {
-    params["warmup_min_ratio"] = schedule.warmup_min_ratio();
-    params["cos_min_ratio"] = schedule.cosine_min_ratio();
-  } else {
-    params["warmup_min_lr"] = schedule.minimum();
-    params["warmup_max_lr"] = schedule.maximum();
-  }
-  params["warmup_num_steps"] = schedule.warmup_steps();
-  params["warmup_type"] =
-      schedule.ramp() == v1::ScheduleConfig::RAMP_LINEAR ? "linear" : "log";
-  const char* type = "WarmupLR";
-  if (schedule.kind() != v1::ScheduleConfig::KIND_WARMUP) {
-    params["total_num_steps"] = schedule.total_steps();
-    type = schedule.kind() == v1::ScheduleConfig::KIND_WARMUP_DECAY
-               ? "WarmupDecayLR"
-               : "WarmupCosineLR";
-  }
-  return {{"type", type}, {"params", params}};
+          {"min_loss_scale", static_cast<int64_t>(scaling.minimum())},
+          {"fp16_master_weights_and_grads", master}};
 }
 
 Json SpecJson(const LayerSpec& spec) {

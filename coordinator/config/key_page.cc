@@ -70,6 +70,8 @@ constexpr absl::string_view kCombinations = R"(
 | divides gradients by the loss scale of the next step, where that has just grown | divides them by the scale that they were made with |
 | a step whose gradient is not finite is skipped or taken, by stage and precision | skipped with fp16, and with bf16 if `check_grad_overflow`; else it ends the job |
 | `vocab_parallel_lm_head` null follows the tied embedding of the model's plan | null: cut over the vocabulary unless a rule says otherwise; true and false as in DeepSpeed |
+| orthogonalizes with Muon what each rank holds of a matrix | whole matrices, however they are cut |
+| wants ZeRO for 16-bit masters, and those for 16-bit states | neither is needed |
 | rounds shards of columns and rows to `tp_grain_size`, and heads that it takes for columns | columns and rows; heads are whole in any case |
 )";
 

@@ -15,9 +15,10 @@ constexpr absl::string_view kDataTypeNames =
 // 2^127 is the largest power of two that fp32 holds.
 constexpr int64_t kMostScalePower = 127;
 
-// fp32 where the key is absent.
-v1::DataType ReadType(const SectionReader& section, absl::string_view key) {
-  const std::string name = section.Choice(key, kDataTypeNames).value_or("fp32");
+v1::DataType ReadType(const SectionReader& section, absl::string_view key,
+                      v1::DataType where_absent) {
+  const std::string name = section.Choice(key, kDataTypeNames).value_or("");
+  if (name.empty()) return where_absent;
   if (absl::StrContains(name, "bf")) return v1::DATA_TYPE_BFLOAT16;
   const bool half = absl::StrContains(name, "16") || name == "half";
   return half ? v1::DATA_TYPE_FLOAT16 : v1::DATA_TYPE_FLOAT32;
@@ -62,6 +63,8 @@ v1::LossScaling ReadLossScaling(const SectionReader& fp16) {
 void ReadComputeType(const JsonDocument& document, Diagnostics* diagnostics,
                      v1::TrainingConfig* training) {
   training->set_compute_dtype(v1::DATA_TYPE_FLOAT32);
+  training->set_master_dtype(v1::DATA_TYPE_FLOAT32);
+  training->set_state_dtype(v1::DATA_TYPE_FLOAT32);
   const JsonNode* bf16 = document.root().Find("bf16");
   const JsonNode* bfloat16 = document.root().Find("bfloat16");
   if (bf16 != nullptr && bfloat16 != nullptr) {
@@ -76,10 +79,16 @@ void ReadComputeType(const JsonDocument& document, Diagnostics* diagnostics,
     training->set_compute_dtype(v1::DATA_TYPE_FLOAT16);
     *training->mutable_loss_scaling() = ReadLossScaling(half);
     training->set_skip_non_finite(true);
+    if (half.Boolean("fp16_master_weights_and_grads").value_or(false))
+      training->set_master_dtype(v1::DATA_TYPE_FLOAT16);
   } else if (brain.Boolean("enabled").value_or(false)) {
     training->set_compute_dtype(v1::DATA_TYPE_BFLOAT16);
     training->set_skip_non_finite(
         brain.Boolean("check_grad_overflow").value_or(true));
+    if (brain.Boolean("bf16_master_weights_and_grads").value_or(false))
+      training->set_master_dtype(v1::DATA_TYPE_BFLOAT16);
+    if (brain.Boolean("bf16_optimizer_states").value_or(false))
+      training->set_state_dtype(v1::DATA_TYPE_BFLOAT16);
   }
 }
 
@@ -91,8 +100,11 @@ void ReadPrecision(const JsonDocument& document, Diagnostics* diagnostics,
   const SectionReader top(document, &document.root(), diagnostics);
   const SectionReader types(document, document.root().Find("data_types"),
                             diagnostics);
-  training->set_gradient_dtype(ReadType(types, "grad_accum_dtype"));
-  training->set_communication_dtype(ReadType(top, "communication_data_type"));
+  // 16-bit masters come with gradients of their type.
+  training->set_gradient_dtype(
+      ReadType(types, "grad_accum_dtype", training->master_dtype()));
+  training->set_communication_dtype(
+      ReadType(top, "communication_data_type", v1::DATA_TYPE_FLOAT32));
 }
 
 }  // namespace autotp::config

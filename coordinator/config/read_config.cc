@@ -62,6 +62,18 @@ void CheckAllReduceOp(const SectionReader& top) {
       "take it out, and scale the learning rate if you meant a sum");
 }
 
+ScheduleFacts FactsOf(const v1::OptimizerConfig& optimizer,
+                      const JobFacts& job) {
+  // DeepSpeed looks for betas in the defaults of the whole optimizer, where
+  // Muon has none.
+  const v1::OptimizerConfig::Kind kind = optimizer.kind();
+  return {optimizer.learning_rate(), job.max_steps,
+          kind == v1::OptimizerConfig::KIND_ADAM ||
+              kind == v1::OptimizerConfig::KIND_LAMB ||
+              kind == v1::OptimizerConfig::KIND_LION,
+          kind == v1::OptimizerConfig::KIND_MUON};
+}
+
 }  // namespace
 
 ConfigResult ReadConfig(std::string text, const std::string& file_name,
@@ -102,9 +114,8 @@ ConfigResult ReadConfig(std::string text, const std::string& file_name,
   training.set_gradient_clipping(
       top.Number("gradient_clipping", 0).value_or(1.0));
   *training.mutable_optimizer() = ReadOptimizer(*document, diagnostics);
-  *training.mutable_schedule() = ReadSchedule(
-      *document, {training.optimizer().learning_rate(), job.max_steps},
-      diagnostics);
+  *training.mutable_schedule() =
+      ReadSchedule(*document, FactsOf(training.optimizer(), job), diagnostics);
   if (diagnostics->errors() > errors) return result;
   result.effective_json = EffectiveConfigJson(
       {training, result.tensor_parallel,

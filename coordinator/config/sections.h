@@ -16,7 +16,7 @@ namespace autotp::config {
 // The rate where no optimizer says one.
 inline constexpr double kDefaultLearningRate = 1e-3;
 
-// Adam and AdamW. Without the section: AdamW at the default rate, and a note.
+// Without the section: AdamW at the default rate, and a note.
 v1::OptimizerConfig ReadOptimizer(const JsonDocument& document,
                                   Diagnostics* diagnostics);
 
@@ -24,6 +24,8 @@ v1::OptimizerConfig ReadOptimizer(const JsonDocument& document,
 struct ScheduleFacts {
   double learning_rate = kDefaultLearningRate;  // the optimizer's
   int64_t max_steps = 0;                        // 0: not known
+  bool has_betas = true;   // the optimizer: what OneCycle may cycle
+  bool two_rates = false;  // it has: Muon's and Adam's
 };
 // Without the section: constant.
 v1::ScheduleConfig ReadSchedule(const JsonDocument& document,

@@ -73,6 +73,13 @@ class Lowering {
     local_.parameters.push_back(std::move(local));
   }
 
+  // Which numbers are dropped depends on where they lie in the whole value.
+  void PlaceDropout(const SpmdValue& out,
+                    program::Attributes* attributes) const {
+    (*attributes)["size"] = out.shape[out.dim];
+    (*attributes)["intervals"] = program::Encode((*out.ranks)[rank_]);
+  }
+
   void FillIn(const SpmdNode& node, program::Attributes* attributes) const {
     const SpmdValue& out = spmd_.values[node.outputs[0]];
     switch (node.operation) {
@@ -97,6 +104,17 @@ class Lowering {
         (*attributes)["size"] = out.shape[out.dim];
         (*attributes)["intervals"] = program::EncodeRanks(*out.ranks);
         (*attributes)["rank"] = static_cast<int64_t>(rank_);
+        return;
+      case Operation::kDropout:
+        if (out.spread == Spread::kCut) {
+          (*attributes)["dim"] = static_cast<int64_t>(out.dim);
+          PlaceDropout(out, attributes);
+        }
+        return;
+      case Operation::kAttention:
+        if (out.spread == Spread::kCut &&
+            attributes->find("dropout") != attributes->end())
+          PlaceDropout(out, attributes);
         return;
       default:
         break;

@@ -12,7 +12,10 @@
 #include "coordinator/partition/gradient_modes.h"
 #include "coordinator/partition/lower.h"
 #include "coordinator/partition/propagate.h"
+#include "coordinator/partition/recompute.h"
 #include "coordinator/partition/sequence_parallel.h"
+#include "coordinator/partition/spmd_program.h"
+#include "coordinator/program/shape_rules.h"
 #include "proto/support/status_macros.h"
 
 namespace autotp::partition {
@@ -21,15 +24,32 @@ using program::Program;
 
 namespace {
 
-Partitioned ForOneRank(const Program& program) {
+Partitioned ForOneRank(const Program& program,
+                       v1::Recomputation recomputation) {
   Partitioned result;
   for (const program::Parameter& parameter : program.parameters) {
     ParameterCut whole;
     whole.reason = "one tensor-parallel rank";
     result.parameters.emplace(parameter.name, std::move(whole));
   }
-  result.locals.push_back(program);
+  result.recomputation = recomputation;
+  result.locals.push_back(LocalProgram(program, result, 0));
   return result;
+}
+
+// The first of those that hold the most numbers.
+int FullestRank(const SpmdProgram& spmd) {
+  std::vector<int64_t> numbers(spmd.ranks, 0);
+  for (const SpmdValue& value : spmd.values) {
+    if (value.spread != Spread::kCut) continue;
+    std::vector<int64_t> shape = value.shape;
+    shape[value.dim] = 1;
+    const int64_t row = program::ElementCount(shape);
+    for (int rank = 0; rank < spmd.ranks; ++rank)
+      numbers[rank] += row * value.LocalLength(rank);
+  }
+  return static_cast<int>(std::max_element(numbers.begin(), numbers.end()) -
+                          numbers.begin());
 }
 
 }  // namespace
@@ -45,20 +65,35 @@ absl::StatusOr<Partitioned> Partition(const Program& program,
   const CutGroups cut_groups(program, axes);
   AUTOTP_ASSIGN_OR_RETURN(const Choice choice,
                           Choose(program, axes, cut_groups, options));
-  if (ranks == 1) return ForOneRank(program);
+  if (ranks == 1) return ForOneRank(program, options.recomputation);
   SpmdProgram spmd = Propagate(program, axes, choice, ranks);
   if (options.sequence_parallel) CutTokens(program, axes, &spmd);
   PlaceCopies(&spmd);
   Partitioned result;
   Describe(program, axes, cut_groups, choice, spmd, &result);
   result.tensor_parallel_size = ranks;
-  const int lowered = options.lowered_ranks > 0
-                          ? std::min(options.lowered_ranks, ranks)
-                          : ranks;
-  result.locals.reserve(lowered);
-  for (int rank = 0; rank < lowered; ++rank)
-    result.locals.push_back(LowerForRank(program, spmd, rank));
+  result.recomputation = options.recomputation;
+  result.spmd = std::make_shared<const SpmdProgram>(std::move(spmd));
+  if (options.fullest_only) {
+    result.locals.push_back(
+        LocalProgram(program, result, FullestRank(*result.spmd)));
+    return result;
+  }
+  result.locals.reserve(ranks);
+  for (int rank = 0; rank < ranks; ++rank)
+    result.locals.push_back(LocalProgram(program, result, rank));
   return result;
+}
+
+// Whatever is done to a local program belongs here: Partition() and planners
+// both get theirs from it.
+Program LocalProgram(const Program& program, const Partitioned& partitioned,
+                     int rank) {
+  Program local = partitioned.spmd == nullptr
+                      ? program
+                      : LowerForRank(program, *partitioned.spmd, rank);
+  AssignRecomputation(partitioned.recomputation, &local);
+  return local;
 }
 
 }  // namespace autotp::partition

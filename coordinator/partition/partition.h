@@ -11,10 +11,12 @@
 
 #include <cstdint>
 #include <map>
+#include <memory>
 #include <string>
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "autotp/v1/training.pb.h"
 #include "coordinator/program/program.h"
 
 namespace autotp::partition {
@@ -39,9 +41,11 @@ struct PartitionOptions {
   std::map<std::string, ParameterRequest> requests;
   // Activations between blocks are cut by tokens: sequence_parallel.h.
   bool sequence_parallel = false;
-  // Local programs of the first ranks only: enough to count what a rank needs.
-  // 0: of all.
-  int lowered_ranks = 0;
+  // Leaves only the fullest rank's local program: enough to count what a rank
+  // needs. LocalProgram() makes the others.
+  bool fullest_only = false;
+  // What local programs compute again in the backward.
+  v1::Recomputation recomputation = v1::RECOMPUTATION_NONE;
 };
 
 // Cuts that must agree, and how their units are split.
@@ -81,12 +85,16 @@ struct CollectiveUse {
                        // needed it, and the change of them that avoids it
 };
 
+struct SpmdProgram;
+
 struct Partitioned {
   int tensor_parallel_size = 1;
   std::vector<CutClass> classes;
   std::map<std::string, ParameterCut> parameters;
-  std::vector<CollectiveUse> collectives;  // in program order
-  std::vector<program::Program> locals;    // [tp rank], those asked for
+  std::vector<CollectiveUse> collectives;   // in program order
+  std::vector<program::Program> locals;     // [tp rank], or the fullest's alone
+  std::shared_ptr<const SpmdProgram> spmd;  // all ranks' as one; null: one rank
+  v1::Recomputation recomputation = v1::RECOMPUTATION_NONE;  // of the locals
 };
 
 // With tensor_parallel_size 1 the only local program equals `program`.
@@ -94,6 +102,10 @@ struct Partitioned {
 // cut class has no unit at all.
 absl::StatusOr<Partitioned> Partition(const program::Program& program,
                                       const PartitionOptions& options);
+
+// Of that rank. `program` is the one that was partitioned.
+program::Program LocalProgram(const program::Program& program,
+                              const Partitioned& partitioned, int rank);
 
 }  // namespace autotp::partition
 

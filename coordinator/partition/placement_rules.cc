@@ -36,6 +36,7 @@ constexpr TableRow kTable[] = {
     {Operation::kAdd, "...,...", "..."},
     {Operation::kMul, "...,...", "..."},
     {Operation::kScale, "...", "..."},
+    {Operation::kDropout, "...", "..."},
     {Operation::kRouter, "...e,e", "...k", "ek"},
     {Operation::kCrossEntropy, "btv,bt", "", "bt", "v"},
 };

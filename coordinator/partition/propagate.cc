@@ -175,6 +175,7 @@ bool Propagator::PlacePending(const Node& node) {
   const bool by_whole =
       node.operation == Operation::kMul && values_.IsWhole(node.inputs[1]);
   if (!by_whole && node.operation != Operation::kScale &&
+      node.operation != Operation::kDropout &&
       node.operation != Operation::kReshape &&
       node.operation != Operation::kTranspose)
     return false;

@@ -334,6 +334,10 @@ int TokenCutter::Tokens(int v, const std::string& scope,
 }  // namespace
 
 void CutTokens(const Program& program, const Axes& axes, SpmdProgram* spmd) {
+  // Without input_ids[B,T] there are no tokens to cut.
+  if (program.inputs.empty() ||
+      program.values[program.inputs[0]].shape.size() != 2)
+    return;
   TokenCutter(program, axes, spmd).Run();
 }
 

@@ -136,6 +136,61 @@ void AddDataCollectives(const EstimateInput& input,
                         gathers, layout.elements() * ComputeBytes(training)));
 }
 
+// One level of a round: `elements` are summed over the group, to all of it or
+// to each its part; then the parts are gathered.
+struct MuonLevel {
+  Collective::Group group;
+  int64_t all_reduced = 0;  // calls and elements
+  int64_t scattered = 0;
+  int64_t gathered = 0;
+  int64_t all_reduced_elements = 0;
+  int64_t scattered_elements = 0;
+  int64_t gathered_elements = 0;
+
+  void Add(int ways, bool sum, int64_t elements) {
+    if (ways == 1 && sum) {
+      ++all_reduced;
+      all_reduced_elements += elements;
+    }
+    if (ways == 1) return;
+    if (sum) {
+      ++scattered;
+      scattered_elements += elements;
+    }
+    ++gathered;
+    gathered_elements += elements;
+  }
+
+  void AppendTo(std::vector<Collective>* plans) const {
+    const auto append = [&](Collective::Kind kind, int64_t count,
+                            int64_t elements) {
+      if (count == 0) return;
+      plans->push_back(Step(kind, group, count, elements * kFloatBytes));
+      plans->back().set_reason("Muon's whole matrices");
+    };
+    append(Collective::KIND_ALL_REDUCE, all_reduced, all_reduced_elements);
+    append(Collective::KIND_REDUCE_SCATTER, scattered, scattered_elements);
+    append(Collective::KIND_ALL_GATHER, gathered, gathered_elements);
+  }
+};
+
+void AddMuonCollectives(const EstimateInput& input,
+                        std::vector<Collective>* plans) {
+  MuonLevel tensor{Collective::GROUP_TENSOR};
+  MuonLevel data{Collective::GROUP_DATA};
+  for (const zero::MuonRound& round :
+       MuonRoundsOf(input, input.partitioned.locals[0])) {
+    if (input.partitioned.tensor_parallel_size > 1)
+      tensor.Add(round.tensor_ways, /*sum=*/true, round.elements());
+    if (input.data_parallel_size > 1) {
+      data.Add(round.data_ways, /*sum=*/StageOf(input) > 0,
+               round.elements() / round.tensor_ways);
+    }
+  }
+  tensor.AppendTo(plans);
+  data.AppendTo(plans);
+}
+
 }  // namespace
 
 int64_t BytesOf(v1::DataType type) {
@@ -146,6 +201,17 @@ int64_t BytesOf(v1::DataType type) {
 
 int64_t ComputeBytes(const v1::TrainingConfig& training) {
   return BytesOf(training.compute_dtype());
+}
+
+std::vector<zero::MuonRound> MuonRoundsOf(const EstimateInput& input,
+                                          const Program& local) {
+  std::vector<int64_t> elements;
+  for (const program::Parameter& parameter : local.parameters) {
+    elements.push_back(parameter.orthogonalized ? Elements(parameter.shape)
+                                                : 0);
+  }
+  return zero::MuonRounds(elements, input.partitioned.tensor_parallel_size,
+                          static_cast<int>(input.data_parallel_size));
 }
 
 int StageOf(const EstimateInput& input) {
@@ -187,6 +253,7 @@ std::vector<Collective> CollectivesOf(const EstimateInput& input) {
                    BytesOf(input.training.communication_dtype()), &plans);
   }
   if (input.data_parallel_size > 1) AddDataCollectives(input, layout, &plans);
+  AddMuonCollectives(input, &plans);
   return plans;
 }
 

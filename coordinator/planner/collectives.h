@@ -9,7 +9,7 @@
 // all-reduces the gradients once a step; stage 1 reduce-scatters them once,
 // stage 2 at every micro-step, and both gather the new weights. Gradients
 // travel in the communication dtype, weights and activations in the compute
-// dtype. Pure.
+// dtype. Muon brings whole matrices together over both groups, in fp32. Pure.
 #ifndef AUTOTP_COORDINATOR_PLANNER_COLLECTIVES_H_
 #define AUTOTP_COORDINATOR_PLANNER_COLLECTIVES_H_
 
@@ -21,6 +21,7 @@
 #include "coordinator/partition/partition.h"
 #include "coordinator/program/program.h"
 #include "proto/support/flat_layout.h"
+#include "proto/support/muon_rounds.h"
 
 namespace autotp::planner {
 
@@ -42,6 +43,10 @@ int StageOf(const EstimateInput& input);
 // The flat buffers of a rank with this local program.
 zero::FlatLayout LayoutOf(const EstimateInput& input,
                           const program::Program& local);
+
+// What Muon does together; empty for another optimizer.
+std::vector<zero::MuonRound> MuonRoundsOf(const EstimateInput& input,
+                                          const program::Program& local);
 
 // Of the rank that holds most: the first, but where a grain gives the last
 // what is left over.

@@ -43,7 +43,9 @@ v1::CostModel CostModelFor(const v1::CostModel& wish, v1::DataType compute) {
 
 void SetSeconds(const v1::CostModel& cost, const StepWork& work,
                 v1::LayoutChoice* choice) {
-  choice->set_compute_seconds(work.rank_flops / cost.flops_per_second());
+  choice->set_compute_seconds(work.rank_flops / cost.flops_per_second() +
+                              static_cast<double>(work.bytes_again) /
+                                  cost.memory_bytes_per_second());
   double tensor = 0;
   double data = 0;
   for (const Collective& use : work.collectives) {

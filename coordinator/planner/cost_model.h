@@ -2,7 +2,9 @@
 //
 // A step is a sum, since nothing is assumed to overlap:
 //
-//   compute   forward and backward of a rank's products / flops_per_second
+//   compute   forward and backward of a rank's products / flops_per_second;
+//             what recomputation adds to them, and the bytes that it reads and
+//             writes / memory_bytes_per_second
 //   tensor    tensor-parallel exchanges
 //   data      data-parallel exchanges
 //   update    bytes that the optimizer touches / memory_bytes_per_second
@@ -31,7 +33,8 @@ namespace autotp::planner {
 v1::CostModel CostModelFor(const v1::CostModel& wish, v1::DataType compute);
 
 struct StepWork {
-  double rank_flops = 0;     // forward and backward of all micro-steps
+  double rank_flops = 0;     // of all micro-steps, recomputation included
+  int64_t bytes_again = 0;   // that recomputation reads and writes in them
   int64_t update_bytes = 0;  // that the optimizer reads and writes
   int64_t accumulation = 1;  // micro-steps
   std::vector<v1::CollectivePlan> collectives;

@@ -6,12 +6,12 @@
 #include <vector>
 
 #include "coordinator/planner/activation_memory.h"
+#include "coordinator/planner/flops.h"
+#include "proto/support/optimizer_states.h"
 
 namespace autotp::planner {
 namespace {
 
-using program::Node;
-using program::Operation;
 using program::Program;
 
 constexpr int64_t kFloatBytes = 4;
@@ -22,8 +22,42 @@ int64_t Elements(const std::vector<int64_t>& shape) {
   return elements;
 }
 
-// Moments that the optimizer keeps of every number.
-constexpr int64_t kMoments = 2;
+// States in their own type, and masters where they are apart from the weights.
+int64_t OptimizerBytes(const EstimateInput& input, const Program& local,
+                       const zero::FlatLayout& layout) {
+  const v1::TrainingConfig& training = input.training;
+  std::vector<int> states;
+  for (const program::Parameter& parameter : local.parameters) {
+    states.push_back(static_cast<int>(
+        zero::OptimizerStates(training.optimizer(), parameter.orthogonalized)
+            .size()));
+  }
+  const bool whole = StageOf(input) == 0;
+  int64_t most = 0;
+  for (int shard = whole ? -1 : 0; shard < (whole ? 0 : layout.shards());
+       ++shard)
+    most = std::max(most, zero::StateElements(layout, states, shard));
+  int64_t bytes = most * BytesOf(training.state_dtype());
+  if (BytesOf(training.master_dtype()) != ComputeBytes(training)) {
+    bytes += (whole ? layout.elements() : layout.shard_elements()) *
+             BytesOf(training.master_dtype());
+  }
+  return bytes;
+}
+
+// Whole matrices on their way, and the scratch of one product.
+int64_t MuonBytes(const EstimateInput& input, const Program& local) {
+  int64_t most = 0;
+  for (const zero::MuonRound& round : MuonRoundsOf(input, local)) {
+    const std::vector<int64_t>& shape =
+        local.parameters[round.parameters[0]].shape;
+    const int64_t side =
+        std::min(shape[shape.size() - 2], shape[shape.size() - 1]);
+    const int64_t matrix = shape[shape.size() - 2] * shape[shape.size() - 1];
+    most = std::max(most, round.elements() + matrix + 2 * side * side);
+  }
+  return most * kFloatBytes;
+}
 
 int64_t LongestBucket(const zero::FlatLayout& layout) {
   int64_t longest = 0;
@@ -94,48 +128,7 @@ int64_t GatherBytes(const v1::TrainingConfig& training,
   return part < longest ? part * layout.shards() * compute_bytes : 0;
 }
 
-// Keys that a query sees, summed over the queries of one sequence.
-double VisibleKeys(int64_t length, int64_t window) {
-  const auto t = static_cast<double>(length);
-  if (window <= 0 || window >= length) return t * (t + 1) / 2;
-  const auto w = static_cast<double>(window);
-  return w * (w + 1) / 2 + (t - w) * w;
-}
-
-// Multiplications and additions of one forward over the whole micro-batch.
-double ForwardFlops(const Program& program) {
-  double flops = 0;
-  for (const Node& node : program.nodes) {
-    if (node.operation == Operation::kLinear) {
-      const std::vector<int64_t>& y = program.values[node.outputs[0]].shape;
-      const std::vector<int64_t>& x = program.values[node.inputs[0]].shape;
-      flops += 2.0 * static_cast<double>(Elements(x)) *
-               static_cast<double>(y.back());
-    } else if (node.operation == Operation::kAttention) {
-      const std::vector<int64_t>& q = program.values[node.inputs[0]].shape;
-      const double keys =
-          VisibleKeys(q[2], program::IntegerOf(node, "window", 0));
-      const int64_t value_width = program.values[node.inputs[2]].shape[3];
-      flops +=
-          2.0 * keys * static_cast<double>(q[0] * q[1] * (q[3] + value_width));
-    } else if (node.operation == Operation::kExperts) {
-      // Three matrices of one expert for each choice.
-      const std::vector<int64_t>& choices =
-          program.values[node.inputs[1]].shape;
-      const std::vector<int64_t>& gate = program.values[node.inputs[3]].shape;
-      flops += 6.0 * static_cast<double>(Elements(choices)) *
-               static_cast<double>(Elements(gate));
-    }
-  }
-  return flops;
-}
-
 }  // namespace
-
-// The backward does each product twice: for the input and for the weight.
-double MicroStepFlops(const Program& program) {
-  return 3 * ForwardFlops(program);
-}
 
 int64_t ParameterElements(const Program& program) {
   int64_t elements = 0;
@@ -159,12 +152,15 @@ v1::Estimate EstimateOf(const EstimateInput& input,
   estimate.set_parameter_bytes(layout.elements() * compute_bytes);
   estimate.set_gradient_bytes(held(stage >= 2) *
                               BytesOf(training.gradient_dtype()));
-  const int64_t states = kMoments + (compute_bytes == kFloatBytes ? 0 : 1);
-  estimate.set_optimizer_bytes(held(stage >= 1) * kFloatBytes * states);
-  estimate.set_activation_bytes(PeakActivationBytes(local, compute_bytes));
+  estimate.set_optimizer_bytes(OptimizerBytes(input, local, layout));
+  const MicroStepMemory memory = MeasureMicroStep(local, compute_bytes);
+  estimate.set_activation_bytes(memory.peak_bytes);
+  estimate.set_recomputation_saved_bytes(memory.saved_bytes);
+  // The backward's rooms stay; Muon's stand beside them.
   estimate.set_buffer_bytes(
       GradientRoom(training, stage, local, layout) +
-      (stage > 0 ? GatherBytes(training, layout, compute_bytes) : 0));
+      (stage > 0 ? GatherBytes(training, layout, compute_bytes) : 0) +
+      MuonBytes(input, local));
   estimate.set_total_bytes(
       estimate.parameter_bytes() + estimate.gradient_bytes() +
       estimate.optimizer_bytes() + estimate.activation_bytes() +
@@ -174,6 +170,9 @@ v1::Estimate EstimateOf(const EstimateInput& input,
       input.whole.values[input.whole.inputs[0]].shape;
   estimate.set_flops_per_token(MicroStepFlops(input.whole) /
                                static_cast<double>(Elements(ids)));
+  estimate.set_recomputation_flops_per_token(
+      memory.flops_again * input.partitioned.tensor_parallel_size /
+      static_cast<double>(Elements(ids)));
   int64_t tensor = 0;
   int64_t data = 0;
   for (const v1::CollectivePlan& plan : collectives) {

@@ -19,9 +19,6 @@ namespace autotp::planner {
 v1::Estimate EstimateOf(const EstimateInput& input,
                         const std::vector<v1::CollectivePlan>& collectives);
 
-// Multiplications and additions of one micro-step, forward and backward.
-double MicroStepFlops(const program::Program& program);
-
 // Numbers in the parameters, each tensor once.
 int64_t ParameterElements(const program::Program& program);
 

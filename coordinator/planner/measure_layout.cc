@@ -4,11 +4,15 @@
 #include <utility>
 
 #include "coordinator/config/diagnostics.h"
+#include "coordinator/partition/recompute.h"
 #include "coordinator/plan/choose_rules.h"
 #include "coordinator/plan/match_rules.h"
 #include "coordinator/planner/collectives.h"
 #include "coordinator/planner/estimate.h"
+#include "coordinator/planner/flops.h"
+#include "coordinator/planner/micro_step.h"
 #include "coordinator/planner/model_facts.h"
+#include "coordinator/planner/parameter_groups.h"
 
 namespace autotp::planner {
 namespace {
@@ -41,6 +45,7 @@ bool LayoutMeasure::Cut(int tensor_parallel_size, int64_t micro_batch) {
   tensor_parallel_.size = tensor_parallel_size;
   absl::StatusOr<model::LoadedModel> loaded = model::LoadModel(model_);
   if (!loaded.ok()) return false;
+  MarkOrthogonalized(training_.optimizer(), &loaded->program);
   // What is to be said about the rules was said of the job itself.
   config::Diagnostics unheard;
   const plan::RuleSet rules = plan::ChooseRules(
@@ -51,8 +56,7 @@ bool LayoutMeasure::Cut(int tensor_parallel_size, int64_t micro_batch) {
   partition::PartitionOptions options;
   options.tensor_parallel_size = tensor_parallel_size;
   options.grain = tensor_parallel_.grain;
-  // Without a grain the first rank's share is never the smaller.
-  options.lowered_ranks = options.grain > 1 ? 0 : 1;
+  options.fullest_only = true;
   options.sequence_parallel = sequence_parallel_;
   for (const auto& [name, placement] :
        plan::MatchRules(rules, loaded->program, loaded->model_type, &unheard))
@@ -73,16 +77,21 @@ std::optional<Measured> LayoutMeasure::Measure(const v1::LayoutChoice& choice) {
   training_.set_micro_batch_size(choice.micro_batch_size());
   training_.set_accumulation_steps(choice.accumulation_steps());
   training_.set_zero_stage(choice.zero_stage());
+  for (program::Program& one : partitioned_.locals)
+    partition::AssignRecomputation(choice.recomputation(), &one);
   const EstimateInput input{program_, partitioned_, training_,
                             choice.data_parallel_size()};
   Measured measured;
   measured.work.collectives = CollectivesOf(input);
   measured.estimate = EstimateOf(input, measured.work.collectives);
   measured.work.accumulation = choice.accumulation_steps();
-  measured.work.rank_flops = MicroStepFlops(FullestLocal(partitioned_)) *
+  const program::Program& local = FullestLocal(partitioned_);
+  const WorkAgain again = MicroStep(local, ComputeBytes(training_)).Again();
+  measured.work.rank_flops = (MicroStepFlops(local) + again.flops) *
                              static_cast<double>(choice.accumulation_steps());
+  measured.work.bytes_again = again.bytes * choice.accumulation_steps();
   const bool is_float = ComputeBytes(training_) == 4;
-  const zero::FlatLayout layout = LayoutOf(input, FullestLocal(partitioned_));
+  const zero::FlatLayout layout = LayoutOf(input, local);
   measured.work.update_bytes =
       2 * measured.estimate.optimizer_bytes() +
       (StageOf(input) == 0 ? layout.elements() : layout.shard_elements()) *

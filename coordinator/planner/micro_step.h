@@ -1,42 +1,26 @@
 // micro_step.h -- the memory of a micro-step under way, for
 // activation_memory.h: which tensors there are, and who holds them.
 //
-// Memory is counted by shared pointers, just as LibTorch counts it: a tensor
-// that one pointer holds may be written over, views share their memory.
+// Nodes are run by the schedule that the worker follows too
+// (proto/support/node_schedule.h). What each operation makes and keeps is in
+// operation_forward.cc, what its gradient needs in operation_backward.cc.
 #ifndef AUTOTP_COORDINATOR_PLANNER_MICRO_STEP_H_
 #define AUTOTP_COORDINATOR_PLANNER_MICRO_STEP_H_
 
-#include <algorithm>
 #include <cstdint>
-#include <memory>
 #include <vector>
 
+#include "coordinator/planner/held.h"
 #include "coordinator/program/program.h"
+#include "proto/support/node_schedule.h"
 
 namespace autotp::planner {
 
-struct Meter {
-  int64_t now = 0;
-  int64_t peak = 0;
+// Recomputation's own work.
+struct WorkAgain {
+  double flops = 0;
+  int64_t bytes = 0;  // of values read and written
 };
-
-class Memory {
- public:
-  Memory(Meter* meter, int64_t bytes) : meter_(*meter), bytes_(bytes) {
-    meter_.now += bytes_;
-    meter_.peak = std::max(meter_.peak, meter_.now);
-  }
-  ~Memory() { meter_.now -= bytes_; }
-  Memory(const Memory&) = delete;
-  Memory& operator=(const Memory&) = delete;
-
- private:
-  Meter& meter_;
-  const int64_t bytes_;
-};
-
-// Null: memory that is not counted (weights, the program's inputs).
-using Held = std::shared_ptr<Memory>;
 
 // Contexts of worker/runtime/operation.h, without the numbers.
 class MicroStep {
@@ -45,6 +29,9 @@ class MicroStep {
 
   // Forward of every node, then backward; returns the peak.
   int64_t Run();
+
+  // Of what the backward does a second time.
+  WorkAgain Again() const;
 
  private:
   using Node = program::Node;
@@ -66,7 +53,13 @@ class MicroStep {
   Held Scattered(const Node& node, program::ValueId whole,
                  program::ValueId part);
 
-  void Forward(int n);
+  runtime::Schedule MakeSchedule() const;
+  // Does its operation keep anything for its backward?
+  static bool Keeps(const Node& node);
+  void Forward(const runtime::Pass& pass);
+  bool Wants(size_t output) const {
+    return pass_->unwanted.empty() || !pass_->unwanted[output];
+  }
   void ForwardKeeping(const Node& node, std::vector<Held>* kept);
   Held FloatInput(const Node& node, size_t i);
   Held TakeInput(const Node& node, size_t i);
@@ -86,10 +79,10 @@ class MicroStep {
   const program::Program& local_;
   const int64_t compute_bytes_;
   Meter meter_;
-  int at_ = 0;  // node under way
+  runtime::Schedule schedule_;
+  const runtime::Pass* pass_ = nullptr;  // under way
   std::vector<bool> is_parameter_;
   std::vector<bool> needs_gradient_;
-  std::vector<int> last_use_;
   std::vector<bool> runs_backward_;      // [node]
   std::vector<Held> tensors_;            // [value]
   std::vector<Held> gradients_;          // [value]; null: not reached yet

@@ -60,15 +60,15 @@ void FillParameter(const PlanInput& input,
   message->set_dim(cut.dim);
   for (const int64_t block : cut.blocks) message->add_blocks(block);
   message->set_partial_gradient(cut.partial_gradient);
-  for (size_t r = 0; r < input.partitioned.locals.size(); ++r) {
-    FillSlice(parameter, cut, r, message->add_ranks());
-  }
+  const int ranks = input.partitioned.tensor_parallel_size;
+  for (int r = 0; r < ranks; ++r)
+    FillSlice(parameter, cut, static_cast<size_t>(r), message->add_ranks());
   const plan::Placement& placement = input.placements.at(parameter.name);
   message->set_rule(placement.rule);
   if (placement.rule.empty() && cut.cut_class >= 0) {
     message->set_rule(input.partitioned.classes[cut.cut_class].name);
   }
-  const bool sized = input.partitioned.locals.size() > 1;
+  const bool sized = ranks > 1;
   const bool ruled = input.rules.source != v1::RULE_SOURCE_HEURISTICS;
   message->set_reason(!sized ? placement.reason
                       : ruled && !cut.reason.empty()
@@ -264,7 +264,7 @@ void ReportSplits(const v1::Plan& plan, config::Diagnostics* diagnostics) {
 
 v1::Plan PlanMessage(const PlanInput& input) {
   v1::Plan plan;
-  const auto size = static_cast<int32_t>(input.partitioned.locals.size());
+  const int32_t size = input.partitioned.tensor_parallel_size;
   plan.set_tensor_parallel_size(size);
   plan.set_data_parallel_size(static_cast<int32_t>(input.data_parallel_size));
   plan.set_world_size(size * static_cast<int32_t>(input.data_parallel_size));

@@ -22,6 +22,7 @@
 #include "coordinator/planner/export_spec.h"
 #include "coordinator/planner/measure_layout.h"
 #include "coordinator/planner/model_facts.h"
+#include "coordinator/planner/parameter_groups.h"
 #include "coordinator/planner/plan_message.h"
 #include "coordinator/planner/run_settings.h"
 #include "coordinator/planner/sequence_note.h"
@@ -144,6 +145,10 @@ class Planning {
   }
 
   void Place() {
+    MarkUndecayed(spec_.run().undecayed_parameters(), &model_.program,
+                  &diagnostics_);
+    if (config_.training)
+      MarkOrthogonalized(config_.training->optimizer(), &model_.program);
     const plan::RuleSet rules =
         plan::ChooseRules(config_.tensor_parallel,
                           FactsOf(model_, ConfigPath(spec_)), &diagnostics_);
@@ -155,9 +160,11 @@ class Planning {
     options.tensor_parallel_size =
         static_cast<int>(config_.tensor_parallel.size);
     options.grain = config_.tensor_parallel.grain;
+    options.recomputation = RecomputationOf(spec_.run());
     for (const auto& [name, placement] : placements) {
       options.requests[name] = placement.request;
     }
+    options.fullest_only = true;
     options.sequence_parallel = spec_.run().sequence_parallel();
     const auto partitioned = partition::Partition(model_.program, options);
     if (!partitioned.ok()) {
@@ -183,9 +190,13 @@ class Planning {
     v1::PlannedJob& planned = result_.planned;
     *planned.mutable_plan() = PlanMessage(input);
     planned.mutable_plan()->set_shapes_derived(!NeedsWeights());
+    planned.mutable_plan()->set_recomputation(RecomputationOf(spec_.run()));
     ReportOutcome(input, planned.plan(), &diagnostics_);
-    for (const program::Program& local : input.partitioned.locals) {
-      *planned.add_local_programs() = program::ToProto(local);
+    // One at a time: together they would be most of what a plan allocates.
+    const int ranks = input.partitioned.tensor_parallel_size;
+    for (int rank = 0; rank < ranks; ++rank) {
+      *planned.add_local_programs() = program::ToProto(
+          partition::LocalProgram(input.whole, input.partitioned, rank));
     }
     planned.mutable_plan()->set_digest(PlanDigest(&planned));
     *planned.mutable_export_() =

@@ -108,10 +108,22 @@ void CheckRunSettings(const v1::JobSpec& spec, int64_t train_batch_size,
                        "export_dtype is int64, which weights have not",
                        "give fp32, bf16 or fp16");
   }
+  if (!v1::Recomputation_IsValid(run.recomputation())) {
+    diagnostics->Error({}, "RECOMPUTATION_INVALID",
+                       absl::StrCat("recomputation ", run.recomputation(),
+                                    " is unknown to this coordinator"),
+                       "give none, selective or block");
+  }
   CheckOutput(run.output_path(), diagnostics);
   CheckData(spec.data(), run.sequence_length(), train_batch_size, diagnostics);
   CheckEvaluation(run, diagnostics);
   CheckTargetLoss(run.target_loss(), diagnostics);
+}
+
+v1::Recomputation RecomputationOf(const v1::RunSettings& run) {
+  return run.recomputation() == v1::RECOMPUTATION_UNSPECIFIED
+             ? v1::RECOMPUTATION_NONE
+             : run.recomputation();
 }
 
 void CheckSequenceLimit(int64_t sequence_length, int64_t limit,

@@ -15,6 +15,10 @@ namespace autotp::planner {
 void CheckRunSettings(const v1::JobSpec& spec, int64_t train_batch_size,
                       config::Diagnostics* diagnostics);
 
+// None where the user says nothing: DeepSpeed's activation_checkpointing
+// section turns nothing on by itself.
+v1::Recomputation RecomputationOf(const v1::RunSettings& run);
+
 // SEQUENCE_LONGER_THAN_MODEL, a warning. `limit` 0: the model has none.
 void CheckSequenceLimit(int64_t sequence_length, int64_t limit,
                         const std::string& config_file,

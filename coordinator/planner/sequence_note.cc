@@ -37,7 +37,7 @@ void ReportSequenceParallel(const program::Program& whole,
     return;
   }
   options.sequence_parallel = false;
-  options.lowered_ranks = 1;
+  options.fullest_only = true;
   const auto without = partition::Partition(whole, options);
   if (!without.ok()) return;
   const int64_t bytes = ComputeBytes(training);

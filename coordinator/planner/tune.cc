@@ -21,8 +21,8 @@ std::string GiB(int64_t bytes) {
   return absl::StrFormat("%.1f GiB", static_cast<double>(bytes) / kGibi);
 }
 
-// All of the job's layouts: sizes, stage and batch, nothing else set. Those
-// that differ in their stage alone follow each other.
+// All of the job's layouts: sizes, stage, batch and recomputation, nothing else
+// set. Those of one partition follow each other.
 std::vector<Choice> Layouts(const TuneJob& job) {
   std::vector<Choice> layouts;
   for (int tensor = 1; tensor <= std::min(job.world_size, kMostTensorRanks);
@@ -37,12 +37,17 @@ std::vector<Choice> Layouts(const TuneJob& job) {
       if (per_rank % micro == 0) batches.push_back(micro);
     for (const int64_t micro : batches) {
       for (int stage = 0; stage <= (data == 1 ? 0 : 2); ++stage) {
-        Choice& choice = layouts.emplace_back();
-        choice.set_tensor_parallel_size(tensor);
-        choice.set_data_parallel_size(data);
-        choice.set_zero_stage(stage);
-        choice.set_micro_batch_size(micro);
-        choice.set_accumulation_steps(per_rank / micro);
+        for (const v1::Recomputation recomputation :
+             {v1::RECOMPUTATION_NONE, v1::RECOMPUTATION_SELECTIVE,
+              v1::RECOMPUTATION_BLOCK}) {
+          Choice& choice = layouts.emplace_back();
+          choice.set_tensor_parallel_size(tensor);
+          choice.set_data_parallel_size(data);
+          choice.set_zero_stage(stage);
+          choice.set_micro_batch_size(micro);
+          choice.set_accumulation_steps(per_rank / micro);
+          choice.set_recomputation(recomputation);
+        }
       }
     }
   }
@@ -52,7 +57,8 @@ std::vector<Choice> Layouts(const TuneJob& job) {
 bool IsFaster(const Choice& a, const Choice& b) {
   const auto key = [](const Choice& choice) {
     return std::tuple(choice.step_seconds(), choice.estimate().total_bytes(),
-                      choice.tensor_parallel_size(), choice.zero_stage());
+                      choice.tensor_parallel_size(), choice.zero_stage(),
+                      choice.recomputation());
   };
   return key(a) < key(b);
 }
@@ -106,16 +112,27 @@ std::string Neighbour(const Choice& choice,
         other.zero_stage() != choice.zero_stage() ||
         other.micro_batch_size() > choice.micro_batch_size())
       continue;
-    if (nearest == nullptr ||
-        std::pair(other.tensor_parallel_size(), other.micro_batch_size()) >
-            std::pair(nearest->tensor_parallel_size(),
-                      nearest->micro_batch_size()))
-      nearest = &other;
+    const auto key = [](const Choice& one) {
+      return std::tuple(one.tensor_parallel_size(), one.micro_batch_size(),
+                        -one.estimate().total_bytes());
+    };
+    if (nearest == nullptr || key(other) > key(*nearest)) nearest = &other;
   }
   if (nearest == nullptr) return "";
   return absl::StrCat("; TP ", nearest->tensor_parallel_size(),
                       " at micro-batch ", nearest->micro_batch_size(),
                       " would need ", GiB(nearest->estimate().total_bytes()));
+}
+
+// What is computed again, and what for.
+std::string Again(const Choice& choice) {
+  if (choice.recomputation() == v1::RECOMPUTATION_NONE) return "";
+  const v1::Estimate& estimate = choice.estimate();
+  return absl::StrFormat(
+      "; recomputation saves %s of activations for %.1f %% more FLOPs",
+      GiB(estimate.recomputation_saved_bytes()),
+      100 * estimate.recomputation_flops_per_token() /
+          estimate.flops_per_token());
 }
 
 std::string Explanation(const Choice& choice, const Choice& best,
@@ -126,7 +143,7 @@ std::string Explanation(const Choice& choice, const Choice& best,
   if (request.memory_limit_bytes() > 0)
     absl::StrAppend(&memory, " of ", GiB(request.memory_limit_bytes()));
   return absl::StrCat(&choice == &best ? "fastest" : Loss(choice, best), "; ",
-                      memory, "; ", Shares(choice),
+                      memory, Again(choice), "; ", Shares(choice),
                       Neighbour(choice, too_large));
 }
 

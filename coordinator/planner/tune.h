@@ -1,6 +1,6 @@
 // tune.h -- which layout of a job is fastest: every tensor-parallel size, ZeRO
-// stage and micro-batch that a world and a batch allow, ranked by cost_model.h
-// and held against a memory limit.
+// stage, micro-batch and recomputation that a world and a batch allow, ranked
+// by cost_model.h and held against a memory limit.
 //
 // The job's function stays as it is: train_batch_size, precision and rules are
 // the user's. Pure, but for what `measure` does.
@@ -29,8 +29,8 @@ struct Measured {
   StepWork work;
 };
 
-// What a layout (sizes and stage of the choice) costs; nothing: it cannot be.
-// Asked for all stages of one partition in turn.
+// What a layout (sizes, stage and recomputation of the choice) costs; nothing:
+// it cannot be. Asked for all stages of one partition in turn.
 using MeasureLayout =
     absl::FunctionRef<std::optional<Measured>(const v1::LayoutChoice&)>;
 

@@ -224,6 +224,10 @@ ValueId Builder::Attention(ValueId q, ValueId k, ValueId v,
   Attributes attributes = {{"scale", options.scale}};
   if (options.window > 0) attributes["window"] = options.window;
   if (options.soft_cap > 0) attributes["soft_cap"] = options.soft_cap;
+  if (options.dropout > 0) {
+    attributes["dropout"] = options.dropout;
+    attributes["stream"] = streams_++;
+  }
   std::vector<ValueId> inputs = {q, k, v};
   if (options.bias != kNoValue || positions() != kNoValue)
     inputs.push_back(options.bias);
@@ -264,6 +268,12 @@ ValueId Builder::Scale(ValueId x, double factor, bool rounded) {
   Attributes attributes = {{"factor", factor}};
   if (rounded) attributes["rounded"] = true;
   return ApplyOne(Operation::kScale, {x}, std::move(attributes));
+}
+
+ValueId Builder::Dropout(ValueId x, double probability) {
+  if (probability == 0) return x;
+  return ApplyOne(Operation::kDropout, {x},
+                  {{"probability", probability}, {"stream", streams_++}});
 }
 
 ValueId Builder::Reshape(ValueId x, std::vector<int64_t> shape) {

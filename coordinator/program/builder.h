@@ -59,6 +59,7 @@ struct ScoreOptions {
   int64_t window = 0;
   double soft_cap = 0;
   ValueId bias = kNoValue;
+  double dropout = 0;  // of the softmax
 };
 
 class Builder {
@@ -121,6 +122,7 @@ class Builder {
   ValueId Add(ValueId a, ValueId b);
   ValueId Mul(ValueId a, ValueId b);
   ValueId Scale(ValueId x, double factor, bool rounded = false);
+  ValueId Dropout(ValueId x, double probability);  // x where that is 0
   ValueId Reshape(ValueId x, std::vector<int64_t> shape);
   ValueId Transpose(ValueId x, int64_t a, int64_t b);
   ValueId Slice(ValueId x, int64_t dim, int64_t begin, int64_t end);
@@ -162,6 +164,7 @@ class Builder {
   Program program_;
   std::map<std::string, size_t, std::less<>> parameter_by_name_;
   std::string scope_;
+  int64_t streams_ = 0;  // of dropout
   absl::Status status_;
 };
 

@@ -120,6 +120,7 @@ void WriteNode(const Node& node, v1::Node& message) {
     std::visit(AttributeWriter{attribute}, value);
   }
   message.set_scope(node.scope);
+  message.set_recompute_region(node.recompute_region);
 }
 
 absl::StatusOr<Node> ReadNode(const v1::Node& message) {
@@ -134,6 +135,7 @@ absl::StatusOr<Node> ReadNode(const v1::Node& message) {
   node.inputs.assign(message.inputs().begin(), message.inputs().end());
   node.outputs.assign(message.outputs().begin(), message.outputs().end());
   node.scope = message.scope();
+  node.recompute_region = message.recompute_region();
   for (const v1::Attribute& attribute : message.attributes()) {
     const auto [entry, added] = node.attributes.try_emplace(attribute.name());
     if (!added)
@@ -167,6 +169,8 @@ void WriteParameter(const Parameter& parameter, v1::Parameter& message) {
   message.mutable_source()->mutable_shape()->Assign(
       parameter.source_shape.begin(), parameter.source_shape.end());
   message.set_frozen(parameter.frozen);
+  message.set_undecayed(parameter.undecayed);
+  message.set_orthogonalized(parameter.orthogonalized);
 }
 
 absl::StatusOr<Parameter> ReadParameter(const v1::Parameter& message) {
@@ -190,6 +194,8 @@ absl::StatusOr<Parameter> ReadParameter(const v1::Parameter& message) {
   parameter.source_shape.assign(message.source().shape().begin(),
                                 message.source().shape().end());
   parameter.frozen = message.frozen();
+  parameter.undecayed = message.undecayed();
+  parameter.orthogonalized = message.orthogonalized();
   return parameter;
 }
 

@@ -21,6 +21,7 @@ constexpr std::pair<Operation, absl::string_view> kNames[] = {
     {Operation::kAdd, "add"},
     {Operation::kMul, "mul"},
     {Operation::kScale, "scale"},
+    {Operation::kDropout, "dropout"},
     {Operation::kReshape, "reshape"},
     {Operation::kTranspose, "transpose"},
     {Operation::kSlice, "slice"},

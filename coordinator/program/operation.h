@@ -51,13 +51,14 @@ enum class Operation {
   kAlibiTable,
   // q[B,H,T,D], k[B,G,T,D], v[B,G,T,W], bias[H,T]?, positions[B,T]? index ->
   // [B,H,T,W]: softmax(s, causal) v, where s = q k^T scale, s = soft_cap *
-  // tanh(s / soft_cap) if
-  // there is one, and bias is added to the scores of its key; it has no
+  // tanh(s / soft_cap) if there is one, and bias is added to the scores of its
+  // key; it has no
   // gradient. With positions, a query sees no more than itself and as many
-  // tokens
-  // before it as its position says. {scale, window* = 0: none; else a query
-  // sees itself and the
-  // window-1 tokens before it; soft_cap* = 0: none}
+  // tokens before it as its position says. {scale, window* = 0: none; else a
+  // query sees itself and the window-1 tokens before it; soft_cap* = 0: none;
+  // dropout* = 0, stream*: of the softmax, a value [B,H,T,T], as kDropout's}
+  // Local form, heads cut and dropped: {size: H, intervals: begins and ends of
+  // this rank's}.
   kAttention,
   // x -> f(x). {kind: silu, gelu, gelu_tanh, relu, sigmoid; soft_cap:
   // limit * tanh(x / limit); clamp: to [-limit, limit]; limit*}
@@ -70,6 +71,14 @@ enum class Operation {
   kMul,
   // x -> x * factor. {factor, rounded* = false: to the type x is stored in}
   kScale,
+  // x[B,...] -> in training, each number 0 with that probability, else divided
+  // by 1 - probability; x itself in an evaluation. Which are 0 is a function of
+  // the run's seed, of `stream`, which no other operation of the program has,
+  // of the sequence's place in the order of training, and of the position in
+  // the whole value. {probability, stream}
+  // Local form, cut: {dim, size: its whole length, intervals: begins and ends
+  // of this rank's}.
+  kDropout,
   // x -> the same numbers in the same order. {shape}
   kReshape,
   // x -> dimensions `a` and `b` swapped. {a, b}

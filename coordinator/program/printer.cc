@@ -117,6 +117,8 @@ std::string NodeText(const Program& program, const Node& node) {
                     absl::StrJoin(node.attributes, ", ", attribute), "}");
   }
   if (!node.scope.empty()) absl::StrAppend(&text, "  # ", node.scope);
+  if (node.recompute_region != 0)
+    absl::StrAppend(&text, "  # again in region ", node.recompute_region);
   return text;
 }
 

@@ -46,6 +46,9 @@ struct Node {
   std::vector<ValueId> outputs;
   Attributes attributes;
   std::string scope;  // module path, for people
+  // In local programs: nodes of one region keep nothing and are run again in
+  // the backward, from the values that enter the region. 0: none.
+  int recompute_region = 0;
 };
 
 struct Initialization {
@@ -68,6 +71,8 @@ struct Parameter {
   std::vector<int64_t> source_shape;  // of a fused tensor
   // Not trained: no gradient, no weight decay. A buffer of the model.
   bool frozen = false;
+  bool undecayed = false;       // no weight decay
+  bool orthogonalized = false;  // by Muon
 
   // In local programs: the intervals of `cut_dim` that this rank owns.
   int cut_dim = -1;  // -1: whole

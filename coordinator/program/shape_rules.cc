@@ -108,6 +108,42 @@ Outputs AlibiTable(const Node& node) {
   return One({heads, length}, ValueKind::kFloat32);
 }
 
+// What is dropped, and which part of dimension `dim` of a cut value is here.
+absl::Status CheckDropout(const Node& node, double probability,
+                          const Value& value, size_t dim) {
+  if (!(probability >= 0 && probability <= 1))
+    return Misfit("probability ", probability, " is not between 0 and 1");
+  if (IntegerOf(node, "stream", -1) < 0)
+    return Misfit("'stream' is missing or negative");
+  if (node.attributes.find("intervals") == node.attributes.end())
+    return absl::OkStatus();
+  AUTOTP_ASSIGN_OR_RETURN(const Intervals own,
+                          Decode(IntegersOf(node, "intervals")));
+  const int64_t size = IntegerOf(node, "size", 0);
+  for (const Interval& interval : own) {
+    if (interval.begin < 0 || interval.end > size)
+      return Misfit("an interval is outside of [0, ", size, ")");
+  }
+  if (Length(own) != value.shape[dim]) {
+    return Misfit("intervals of length ", Length(own), " for dimension ", dim,
+                  " of length ", value.shape[dim]);
+  }
+  return absl::OkStatus();
+}
+
+Outputs Dropout(const Node& node, Inputs in) {
+  AUTOTP_RETURN_IF_ERROR(NeedNumbers(in));
+  const Value& x = *in[0];
+  if (x.shape.size() < 2) return Misfit("x has no dimension of sequences");
+  size_t dim = 0;
+  if (node.attributes.find("dim") != node.attributes.end()) {
+    AUTOTP_ASSIGN_OR_RETURN(dim, DimOf(node, "dim", x));
+  }
+  AUTOTP_RETURN_IF_ERROR(
+      CheckDropout(node, NumberOf(node, "probability"), x, dim));
+  return One(x.shape, x.kind);
+}
+
 Outputs Attention(const Node& node, Inputs in) {
   const Value& q = *in[0];
   const Value& k = *in[1];
@@ -139,6 +175,8 @@ Outputs Attention(const Node& node, Inputs in) {
   if (IntegerOf(node, "window", 0) < 0) return Misfit("'window' is negative");
   if (!(NumberOf(node, "soft_cap", 0) >= 0))
     return Misfit("'soft_cap' is negative");
+  if (const double dropout = NumberOf(node, "dropout", 0); dropout != 0)
+    AUTOTP_RETURN_IF_ERROR(CheckDropout(node, dropout, q, 1));
   Shape shape = q.shape;
   shape[3] = values[3];
   return One(std::move(shape), q.kind);
@@ -370,6 +408,8 @@ absl::StatusOr<std::vector<Value>> InferOutputs(const Node& node, Inputs in) {
     case Operation::kAdd:
     case Operation::kMul:
       return Elementwise(in);
+    case Operation::kDropout:
+      return Dropout(node, in);
     case Operation::kScale:
     case Operation::kCopy:
     case Operation::kAllReduce:

@@ -64,6 +64,10 @@ constexpr AttributeSpec kAttention[] = {
     {"scale", Type::kNumber},
     {"window", Type::kInteger, false},
     {"soft_cap", Type::kNumber, false},
+    {"dropout", Type::kNumber, false},
+    {"stream", Type::kInteger, false},
+    {"size", Type::kInteger, false},
+    {"intervals", Type::kIntegers, false},
 };
 constexpr AttributeSpec kActivation[] = {
     {"kind", Type::kText},
@@ -73,6 +77,11 @@ constexpr AttributeSpec kKind[] = {{"kind", Type::kText}};
 constexpr AttributeSpec kFactor[] = {
     {"factor", Type::kNumber},
     {"rounded", Type::kFlag, false},
+};
+constexpr AttributeSpec kDropout[] = {
+    {"probability", Type::kNumber},        {"stream", Type::kInteger},
+    {"dim", Type::kInteger, false},        {"size", Type::kInteger, false},
+    {"intervals", Type::kIntegers, false},
 };
 constexpr AttributeSpec kShape[] = {{"shape", Type::kIntegers}};
 constexpr AttributeSpec kTwoDims[] = {
@@ -144,6 +153,8 @@ Signature SignatureOf(Operation operation) {
       return {2, 2, {}};
     case Operation::kScale:
       return {1, 1, kFactor};
+    case Operation::kDropout:
+      return {1, 1, kDropout};
     case Operation::kReshape:
       return {1, 1, kShape};
     case Operation::kTranspose:

@@ -8,6 +8,7 @@
 
 #include "coordinator/program/shape_rules.h"
 #include "proto/support/check.h"
+#include "tests/support/dropout_kernels.h"
 #include "tests/support/mixture_kernels.h"
 
 namespace autotp::testing {
@@ -349,13 +350,16 @@ std::vector<double> Weights(const Node& node, const double* q, const double* k,
   return weights;
 }
 
-// Calls visit(row of q, first row of k, token, weights, slopes) for every
-// query.
+// Calls visit(row of q, first row of k, token, weights, slopes, factors) for
+// every query: dropout's factors, by key.
 template <typename Visit>
 void ForEachQuery(const Node& node, const Tensor& q, const Tensor& k,
                   const Tensor* bias, const Tensor* positions, Visit visit) {
   const AttentionShape a = ShapeOf(q, k);
+  const std::vector<double> ones(a.tokens, 1.0);
   for (int64_t b = 0; b < a.batch; ++b) {
+    const std::vector<double> dropped =
+        SoftmaxFactors(node, b, a.heads, a.tokens);
     for (int64_t h = 0; h < a.heads; ++h) {
       const int64_t group = h / (a.heads / a.groups);
       const int64_t keys = (b * a.groups + group) * a.tokens;
@@ -369,7 +373,9 @@ void ForEachQuery(const Node& node, const Tensor& q, const Tensor& k,
                 ? t
                 : static_cast<int64_t>(positions->data[b * a.tokens + t]),
             a.width, &slopes);
-        visit(query, keys, t, weights, slopes);
+        visit(query, keys, t, weights, slopes,
+              dropped.empty() ? ones.data()
+                              : &dropped[(h * a.tokens + t) * a.tokens]);
       }
     }
   }
@@ -381,15 +387,16 @@ Tensor Attention(const Node& node, const Tensor& q, const Tensor& k,
   shape[3] = v.shape[3];
   Tensor y = Zeros(std::move(shape));
   const int64_t width = v.shape[3];
-  ForEachQuery(
-      node, q, k, bias, positions,
-      [&](int64_t query, int64_t keys, int64_t t,
-          const std::vector<double>& weights, const std::vector<double>&) {
-        for (int64_t s = 0; s <= t; ++s)
-          for (int64_t j = 0; j < width; ++j)
-            y.data[query * width + j] +=
-                weights[s] * v.data[(keys + s) * width + j];
-      });
+  ForEachQuery(node, q, k, bias, positions,
+               [&](int64_t query, int64_t keys, int64_t t,
+                   const std::vector<double>& weights,
+                   const std::vector<double>&, const double* factors) {
+                 for (int64_t s = 0; s <= t; ++s)
+                   for (int64_t j = 0; j < width; ++j)
+                     y.data[query * width + j] +=
+                         weights[s] * factors[s] *
+                         v.data[(keys + s) * width + j];
+               });
   return y;
 }
 
@@ -405,15 +412,15 @@ std::vector<Tensor> AttentionBackward(const Node& node, const Tensor& q,
   ForEachQuery(node, q, k, bias, positions,
                [&](int64_t query, int64_t keys, int64_t t,
                    const std::vector<double>& weights,
-                   const std::vector<double>& slopes) {
+                   const std::vector<double>& slopes, const double* factors) {
                  std::vector<double> slope(t + 1, 0);
                  double mean = 0;
                  for (int64_t s = 0; s <= t; ++s) {
                    const int64_t value = (keys + s) * value_width;
                    for (int64_t j = 0; j < value_width; ++j) {
                      const double d = g.data[query * value_width + j];
-                     slope[s] += d * v.data[value + j];
-                     grads[2].data[value + j] += d * weights[s];
+                     slope[s] += d * v.data[value + j] * factors[s];
+                     grads[2].data[value + j] += d * weights[s] * factors[s];
                    }
                    mean += slope[s] * weights[s];
                  }
@@ -579,6 +586,8 @@ std::vector<Tensor> Forward(const Node& node, const TensorPointers& in) {
       for (double& number : y.data) number *= NumberOf(node, "factor");
       return {y};
     }
+    case Operation::kDropout:
+      return {Dropout(node, *in[0])};
     case Operation::kReshape:
       return {Tensor{IntegersOf(node, "shape"), in[0]->data}};
     case Operation::kTranspose:
@@ -664,6 +673,8 @@ std::vector<Tensor> Backward(const Node& node, const TensorPointers& in,
       for (double& number : grad.data) number *= NumberOf(node, "factor");
       return {grad};
     }
+    case Operation::kDropout:
+      return {Dropout(node, g)};
     case Operation::kReshape:
       return {Tensor{in[0]->shape, g.data}};
     case Operation::kTranspose:

@@ -15,6 +15,7 @@
 #include "absl/strings/str_split.h"
 #include "absl/strings/strip.h"
 #include "proto/support/check.h"
+#include "proto/support/optimizer_states.h"
 #include "proto/support/status_macros.h"
 #include "worker/checkpoint/output_file.h"
 #include "worker/checkpoint/safetensors_writer.h"
@@ -40,9 +41,9 @@ absl::StatusOr<PieceKey> ParsePiece(absl::string_view name,
         absl::StrCat("tensor \"", name, "\": malformed range ", range));
   }
   key.state = kWeight;
-  for (const char* state : {kFirstMoment, kSecondMoment}) {
+  for (const absl::string_view state : zero::AllOptimizerStates()) {
     if (absl::ConsumePrefix(&name, absl::StrCat(state, "/"))) {
-      key.state = state;
+      key.state = std::string(state);
       break;
     }
   }

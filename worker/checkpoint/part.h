@@ -17,14 +17,12 @@
 namespace autotp::checkpoint {
 
 inline constexpr char kWeight[] = "weight";
-inline constexpr char kFirstMoment[] = "exp_avg";
-inline constexpr char kSecondMoment[] = "exp_avg_sq";
 
 // What one rank owns of one parameter: elements `range` of its
 // tensor-parallel rank's slice (row-major). A parameter may have several
 // pieces in a part; an empty range is allowed and leaves nothing.
 struct Piece {
-  std::string state;  // kWeight, kFirstMoment or kSecondMoment
+  std::string state;  // kWeight or one of AllOptimizerStates()
   std::string parameter;
   Range range;
   const float* values = nullptr;  // range.size() of them

@@ -38,7 +38,7 @@ class CheckpointReader {
   const v1::Manifest& manifest() const { return manifest_; }
 
   // Elements `local` of the wanted slice (row-major), as saved.
-  // `state`: kWeight, kFirstMoment or kSecondMoment (part.h).
+  // `state`: kWeight (part.h) or one of AllOptimizerStates().
   //   NOT_FOUND         the checkpoint has no such parameter
   //   INVALID_ARGUMENT  a slice outside the tensor
   //   DATA_LOSS         no part holds some of the elements

@@ -4,6 +4,9 @@
 #include <cmath>
 #include <numbers>
 
+#include "worker/optimizer/one_cycle.h"
+#include "worker/optimizer/torch_schedule.h"
+
 namespace autotp::optimizer {
 namespace {
 
@@ -13,8 +16,10 @@ double Ramp(const v1::ScheduleConfig& schedule, double i, double n) {
              : std::log(i + 1) / std::log(n);
 }
 
-double Warmup(const v1::ScheduleConfig& schedule, double i, double n) {
+double Warmup(const v1::ScheduleConfig& schedule, double base, double i,
+              double n) {
   const double low = schedule.minimum();
+  const double high = schedule.has_maximum() ? schedule.maximum() : base;
   double gamma = 1.0;
   if (i < 0) {
     gamma = 0.0;
@@ -24,7 +29,7 @@ double Warmup(const v1::ScheduleConfig& schedule, double i, double n) {
     const double total = static_cast<double>(schedule.total_steps());
     gamma = std::max(0.0, (total - i) / std::max(1.0, total - n));
   }
-  return low + (schedule.maximum() - low) * gamma;
+  return low + (high - low) * gamma;
 }
 
 double Cosine(const v1::ScheduleConfig& schedule, double base, double i,
@@ -39,6 +44,12 @@ double Cosine(const v1::ScheduleConfig& schedule, double base, double i,
   return base * std::max(0.0, last + (1 - last) * swing);
 }
 
+double RangeTest(const v1::ScheduleConfig& schedule, double i) {
+  double x = (i + 1) / static_cast<double>(schedule.period());
+  if (schedule.staircase()) x = std::floor(x);
+  return schedule.minimum() * (1 + schedule.growth_rate() * x);
+}
+
 }  // namespace
 
 double LearningRate(const v1::ScheduleConfig& schedule, double base,
@@ -47,14 +58,29 @@ double LearningRate(const v1::ScheduleConfig& schedule, double base,
   const double n =
       static_cast<double>(std::max<int64_t>(2, schedule.warmup_steps()));
   switch (schedule.kind()) {
+    case v1::ScheduleConfig::KIND_UNSPECIFIED:
+    case v1::ScheduleConfig::KIND_CONSTANT:
+      return base;
     case v1::ScheduleConfig::KIND_WARMUP:
     case v1::ScheduleConfig::KIND_WARMUP_DECAY:
-      return Warmup(schedule, i, n);
+      return Warmup(schedule, base, i, n);
     case v1::ScheduleConfig::KIND_WARMUP_COSINE:
       return Cosine(schedule, base, i, n);
+    case v1::ScheduleConfig::KIND_RANGE_TEST:
+      return RangeTest(schedule, i);
+    case v1::ScheduleConfig::KIND_ONE_CYCLE:
+      return OneCycleRate(schedule, step);
     default:
-      return base;
+      return TorchLearningRate(schedule, base, step);
   }
+}
+
+std::optional<Betas> CycledBetas(const v1::ScheduleConfig& schedule,
+                                 int64_t step) {
+  if (schedule.kind() != v1::ScheduleConfig::KIND_ONE_CYCLE ||
+      !schedule.one_cycle().cycle_momentum())
+    return std::nullopt;
+  return Betas{OneCycleMomentum(schedule, step), kOneCycleBeta2};
 }
 
 }  // namespace autotp::optimizer

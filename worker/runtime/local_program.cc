@@ -6,12 +6,14 @@
 #include <ATen/ops/full.h>
 #include <c10/core/InferenceMode.h>
 
+#include <algorithm>
 #include <numeric>
 #include <optional>
 #include <string>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "proto/support/node_schedule.h"
 #include "proto/support/status_macros.h"
 #include "worker/runtime/call_torch.h"
 #include "worker/runtime/operation.h"
@@ -28,7 +30,6 @@ struct ValueInfo {
   at::ScalarType type = at::kFloat;
   int parameter = kNone;        // its index, if it is one
   bool needs_gradient = false;  // a parameter contributes to it
-  int last_use = kNone;         // node
   int first_use = kNone;        // node
 };
 
@@ -82,10 +83,12 @@ class LocalProgram::Executor final {
                           const CompileOptions& options);
   absl::Status ReadNodes(const v1::Program& program,
                          const CompileOptions& options);
-  void FindLifetimes();
+  void FindFirstUses();
+  absl::Status PlanPasses();
   absl::Status Begin(absl::Span<const int64_t* const> inputs,
                      ParameterStore& store);
   absl::Status RunForward();
+  absl::Status RunNode(const Pass& pass);
   absl::Status RunBackward();
   absl::Status FinishUnused();
   void Clear();
@@ -100,6 +103,7 @@ class LocalProgram::Executor final {
   std::vector<int64_t> sizes_;
   std::vector<int> inputs_;  // value ids
   int loss_ = kNone;
+  Schedule schedule_;
   std::function<void()> backward_begins_;
 
   // Of the run under way, by value id.
@@ -112,10 +116,10 @@ class LocalProgram::Executor final {
 
 class LocalProgram::Executor::Forwarder final : public ForwardContext {
  public:
-  Forwarder(Executor& executor, int node)
+  Forwarder(Executor& executor, const Pass& pass)
       : executor_(executor),
-        node_(node),
-        message_(executor.nodes_[node].node) {}
+        pass_(pass),
+        message_(executor.nodes_[pass.node].node) {}
 
   const at::Tensor& Input(int index) override {
     const int id =
@@ -125,15 +129,20 @@ class LocalProgram::Executor::Forwarder final : public ForwardContext {
 
   at::Tensor TakeInput(int index) override {
     const int id = message_.inputs(index);
-    const ValueInfo& info = executor_.values_[id];
     int uses = 0;
     for (const int other : message_.inputs()) uses += other == id;
-    if (uses == 1 && info.last_use == node_ && info.parameter == kNone)
+    if (uses == 1 && std::find(pass_.freed.begin(), pass_.freed.end(), id) !=
+                         pass_.freed.end())
       return std::move(executor_.tensors_[id]);
     return executor_.tensors_[id];
   }
 
+  bool Wants(int output) override {
+    return pass_.unwanted.empty() || !pass_.unwanted[output];
+  }
+
   void Give(int index, at::Tensor value) override {
+    if (!Wants(index)) return;
     const int id = message_.outputs(index);
     executor_.tensors_[id] = Cast(std::move(value), executor_.values_[id].type);
   }
@@ -146,7 +155,7 @@ class LocalProgram::Executor::Forwarder final : public ForwardContext {
 
  private:
   Executor& executor_;
-  const int node_;
+  const Pass& pass_;
   const v1::Node& message_;
   const at::Tensor undefined_;
 };
@@ -191,8 +200,8 @@ absl::Status LocalProgram::Executor::Compile(const v1::Program& program,
   backward_begins_ = options.backward_begins;
   AUTOTP_RETURN_IF_ERROR(ReadValues(program, options));
   AUTOTP_RETURN_IF_ERROR(ReadNodes(program, options));
-  FindLifetimes();
-  return absl::OkStatus();
+  FindFirstUses();
+  return PlanPasses();
 }
 
 absl::Status LocalProgram::Executor::ReadValues(const v1::Program& program,
@@ -269,11 +278,10 @@ absl::Status LocalProgram::Executor::ReadNodes(const v1::Program& program,
   return absl::OkStatus();
 }
 
-void LocalProgram::Executor::FindLifetimes() {
+void LocalProgram::Executor::FindFirstUses() {
   for (int i = 0; i < static_cast<int>(nodes_.size()); ++i) {
     for (const int id : nodes_[i].node.inputs()) {
       if (id == kNone) continue;
-      values_[id].last_use = i;
       if (values_[id].first_use == kNone) values_[id].first_use = i;
     }
   }
@@ -284,6 +292,21 @@ void LocalProgram::Executor::FindLifetimes() {
     if (info.first_use != kNone)
       nodes_[info.first_use].finished_parameters.push_back(info.parameter);
   }
+}
+
+absl::Status LocalProgram::Executor::PlanPasses() {
+  std::vector<ScheduledNode> nodes;
+  for (const NodeState& state : nodes_) {
+    const v1::Node& node = state.node;
+    nodes.push_back({{node.inputs().begin(), node.inputs().end()},
+                     {node.outputs().begin(), node.outputs().end()},
+                     node.recompute_region(),
+                     state.runs_backward && state.operation->Keeps()});
+  }
+  std::vector<bool> kept;
+  for (const ValueInfo& info : values_) kept.push_back(info.parameter != kNone);
+  AUTOTP_ASSIGN_OR_RETURN(schedule_, MakeSchedule(nodes, kept));
+  return absl::OkStatus();
 }
 
 absl::Status LocalProgram::Executor::Begin(
@@ -333,19 +356,26 @@ absl::StatusOr<float> LocalProgram::Executor::Evaluate(
 }
 
 absl::Status LocalProgram::Executor::RunForward() {
-  for (int i = 0; i < static_cast<int>(nodes_.size()); ++i) {
-    Forwarder context(*this, i);
-    if (const absl::Status status = nodes_[i].operation->Forward(context);
-        !status.ok()) {
-      return Annotate(status,
-                      absl::StrCat("forward of ", Describe(nodes_[i].node, i)));
-    }
-    if (!random_.has_value()) nodes_[i].operation->Forget();
-    for (const int id : nodes_[i].node.inputs()) {
-      if (id == kNone || values_[id].parameter != kNone) continue;
-      if (values_[id].last_use == i) tensors_[id].reset();
-    }
+  const bool is_evaluation = !random_.has_value();
+  for (const Pass& pass :
+       is_evaluation ? schedule_.evaluation : schedule_.forward) {
+    AUTOTP_RETURN_IF_ERROR(RunNode(pass));
+    NodeState& state = nodes_[pass.node];
+    if (is_evaluation || state.node.recompute_region() != 0)
+      state.operation->Forget();
   }
+  return absl::OkStatus();
+}
+
+absl::Status LocalProgram::Executor::RunNode(const Pass& pass) {
+  Forwarder context(*this, pass);
+  const NodeState& state = nodes_[pass.node];
+  if (const absl::Status status = state.operation->Forward(context);
+      !status.ok()) {
+    return Annotate(
+        status, absl::StrCat("forward of ", Describe(state.node, pass.node)));
+  }
+  for (const int id : pass.freed) tensors_[id].reset();
   return absl::OkStatus();
 }
 
@@ -355,6 +385,11 @@ absl::Status LocalProgram::Executor::RunBackward() {
   gradients_[loss_] = at::full({}, gradient_factor_, at::kFloat);
   for (int i = static_cast<int>(nodes_.size()) - 1; i >= 0; --i) {
     NodeState& state = nodes_[i];
+    if (const auto again = schedule_.again.find(i);
+        again != schedule_.again.end()) {
+      for (const Pass& pass : again->second)
+        AUTOTP_RETURN_IF_ERROR(RunNode(pass));
+    }
     bool reached = false;
     for (const int id : state.node.outputs())
       reached |= gradients_[id].defined();
@@ -365,6 +400,8 @@ absl::Status LocalProgram::Executor::RunBackward() {
         return Annotate(status,
                         absl::StrCat("backward of ", Describe(state.node, i)));
       }
+    } else {
+      state.operation->Forget();
     }
     for (const int id : state.node.outputs()) gradients_[id].reset();
     for (const int parameter : state.finished_parameters)

@@ -5,7 +5,9 @@
 // forward alone.
 //
 // Nodes run in program order. A value is freed after its last use, unless an
-// operation keeps it for its backward; gradients likewise. Parameter
+// operation keeps it for its backward; gradients likewise. What lies in a
+// recompute region is made a second time in the backward (node_schedule.h), to the
+// same bits. Parameter
 // gradients are written by the operations straight into the store, which is
 // told as soon as each is complete.
 //

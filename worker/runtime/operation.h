@@ -55,6 +55,9 @@ class ForwardContext {
   at::Tensor FloatInput(int index);
   // Stores an output, rounded to its value's type.
   virtual void Give(int index, at::Tensor value) = 0;
+  // False where the forward is run again for the sake of what it keeps alone:
+  // then the output need not be made.
+  virtual bool Wants(int /*output*/) { return true; }
   // What the loss's gradient is in this run.
   virtual double gradient_factor() = 0;
   // Null where nothing is drawn: dropout is the identity in an evaluation.
@@ -87,6 +90,9 @@ class Operation {
   virtual ~Operation() = default;
   virtual absl::Status Forward(ForwardContext& context) = 0;
   virtual absl::Status Backward(BackwardContext& context) = 0;
+  // Does Forward keep a tensor for Backward? If not, it is not run again for
+  // its own sake.
+  virtual bool Keeps() const { return true; }
   // Drops what Forward kept. Operations that keep nothing leave it out.
   virtual void Forget() {}
 };

@@ -27,6 +27,7 @@ OperationFactory FindFactory(absl::string_view name) {
           {"add", MakeAdd},
           {"mul", MakeMul},
           {"scale", MakeScale},
+          {"dropout", MakeDropout},
           {"reshape", MakeReshape},
           {"transpose", MakeTranspose},
           {"slice", MakeSlice},

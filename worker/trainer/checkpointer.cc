@@ -11,6 +11,7 @@
 #include "worker/checkpoint/part.h"
 #include "worker/runtime/parallel.h"
 #include "worker/trainer/failure_reason.h"
+#include "worker/zero/rounding.h"
 
 namespace autotp::trainer {
 namespace {
@@ -89,6 +90,8 @@ absl::StatusOr<v1::Manifest> MakeManifest(const v1::TrainerTask& task,
   manifest.set_plan_digest(task.plan_digest());
   manifest.set_seed(task.seed());
   manifest.set_trained_dtype(task.config().compute_dtype());
+  manifest.mutable_training_state()->set_optimizer(
+      task.config().optimizer().kind());
   *manifest.mutable_export_() = task.export_();
   manifest.mutable_export_()->clear_path();
   for (const v1::Parameter& parameter : task.program().parameters())
@@ -124,32 +127,44 @@ Checkpointer::~Checkpointer() {
 
 absl::Status Checkpointer::Save(const Position& position, Source source) {
   AUTOTP_RETURN_IF_ERROR(Finish());
-  const std::vector<zero::OwnedPiece> owned = state_.OwnedPieces();
-  int64_t total = 0;
-  for (const zero::OwnedPiece& piece : owned) total += 3 * piece.range.size();
-  if (source == Source::kCopy) copy_.resize(static_cast<size_t>(total));
+  // What a part holds: fp32 numbers, read where they lie or copied.
+  struct Saved {
+    checkpoint::Piece piece;
+    zero::Numbers numbers;
+    bool copied;
+  };
+  std::vector<Saved> sources;
+  int64_t copied = 0;
+  const auto add = [&](const zero::OwnedPiece& owned, absl::string_view name,
+                       zero::Numbers numbers) {
+    const bool copy = source == Source::kCopy || !numbers.is_float();
+    if (copy) copied += owned.range.size();
+    sources.push_back({{std::string(name),
+                        task_.program().parameters(owned.parameter).name(),
+                        {owned.range.begin, owned.range.end},
+                        copy ? nullptr : numbers.floats()},
+                       numbers,
+                       copy});
+  };
+  for (const zero::OwnedPiece& owned : state_.OwnedPieces()) {
+    add(owned, checkpoint::kWeight, owned.weights);
+    for (const zero::OwnedPiece::State& state : owned.states)
+      add(owned, state.name, state.numbers);
+  }
+  copy_.resize(static_cast<size_t>(copied));
   std::vector<checkpoint::Piece> pieces;
   float* to = copy_.data();
-  for (const zero::OwnedPiece& piece : owned) {
-    const std::string& name =
-        task_.program().parameters(piece.parameter).name();
-    const std::pair<const char*, const float*> states[] = {
-        {checkpoint::kWeight, piece.weights},
-        {checkpoint::kFirstMoment, piece.exp_avg},
-        {checkpoint::kSecondMoment, piece.exp_avg_sq}};
-    for (const auto& [state, from] : states) {
-      const float* values = from;
-      if (source == Source::kCopy) {
-        runtime::ParallelFor(piece.range.size(), kGrain,
-                             [&, from = from](int64_t begin, int64_t end) {
-                               std::copy(from + begin, from + end, to + begin);
-                             });
-        values = to;
-        to += piece.range.size();
-      }
-      pieces.push_back(
-          {state, name, {piece.range.begin, piece.range.end}, values});
+  for (Saved& from : sources) {
+    const int64_t size = from.piece.range.size();
+    if (from.copied) {
+      runtime::ParallelFor(size, kGrain, [&](int64_t begin, int64_t end) {
+        zero::Widen(from.numbers.At(begin).data, end - begin, from.numbers.type,
+                    to + begin);
+      });
+      from.piece.values = to;
+      to += size;
     }
+    pieces.push_back(std::move(from.piece));
   }
   saved_step_ = position.step;
   ended_ = false;

@@ -12,7 +12,7 @@
 #include "worker/data/sampler.h"
 #include "worker/optimizer/adam.h"
 #include "worker/optimizer/loss_scaler.h"
-#include "worker/optimizer/schedule.h"
+#include "worker/optimizer/update.h"
 #include "worker/trainer/failure_reason.h"
 
 namespace autotp::trainer {
@@ -126,14 +126,12 @@ class StepLoop {
   absl::Status UpdateOrSkip(const Agreement& agreement,
                             v1::StepMetrics& metrics) {
     const int64_t applied = position_.state.schedule_steps() + 1;
-    const double rate = optimizer::LearningRate(
-        config_.schedule(), config_.optimizer().learning_rate(), applied);
-    metrics.set_learning_rate(rate);
+    const double clip =
+        optimizer::ClipFactor(agreement.norm, config_.gradient_clipping());
+    const optimizer::Update update(config_, applied, clip / scale());
+    metrics.set_learning_rate(update.learning_rate());
     if (!metrics.skipped()) {
-      const double clip =
-          optimizer::ClipFactor(agreement.norm, config_.gradient_clipping());
-      AUTOTP_RETURN_IF_ERROR(parts_.state.Update(optimizer::MakeAdamStep(
-          config_.optimizer(), applied, rate, clip / scale())));
+      AUTOTP_RETURN_IF_ERROR(parts_.state.Update(update));
       position_.state.set_schedule_steps(applied);
     } else if (!config_.skip_non_finite()) {
       return NotFinite(agreement, metrics.step());

@@ -4,12 +4,11 @@
 #include <utility>
 
 #include "proto/support/status_macros.h"
+#include "worker/zero/lamb_update.h"
 #include "worker/zero/rounding.h"
 
 namespace autotp::zero {
 namespace {
-
-constexpr int64_t kGrain = 32 << 10;  // elements worth a thread
 
 int SizeOf(const collective::Communicator* group) {
   return group == nullptr ? 1 : group->size();
@@ -61,9 +60,7 @@ absl::Status FlatState::Allocate() {
                       layout_, {stage_, options_.gradient_type,
                                 options_.exchange_type, options_.data_group,
                                 options_.tensor_group, options_.parallel_for}));
-  AUTOTP_ASSIGN_OR_RETURN(exp_avg_, HostMemory::Allocate(updated * float_size));
-  AUTOTP_ASSIGN_OR_RETURN(exp_avg_sq_,
-                          HostMemory::Allocate(updated * float_size));
+  AUTOTP_RETURN_IF_ERROR(AllocateStates(updated));
   if (stage_ != 0) {
     AUTOTP_ASSIGN_OR_RETURN(
         gather_,
@@ -71,6 +68,33 @@ absl::Status FlatState::Allocate() {
                              options_.gather_elements));
   }
   return absl::OkStatus();
+}
+
+absl::Status FlatState::AllocateStates(int64_t elements) {
+  size_t states = 0;
+  for (int i = 0; i < layout_.parameter_count(); ++i)
+    states = std::max(states, StatesOf(i).size());
+  for (size_t i = 0; i < states; ++i) {
+    AUTOTP_ASSIGN_OR_RETURN(
+        states_[i], HostMemory::Allocate(
+                        elements * collective::SizeOf(options_.state_type)));
+  }
+  if (options_.optimizer.initial_accumulator() != 0) {
+    const std::vector<float> first(
+        elements, static_cast<float>(options_.optimizer.initial_accumulator()));
+    Round(first.data(), elements, options_.state_type, states_[0].data());
+  }
+  if (options_.optimizer.kind() == v1::OptimizerConfig::KIND_MUON) {
+    AUTOTP_ASSIGN_OR_RETURN(
+        muon_, MuonUpdate::Create(parameters_, SizeOf(options_.tensor_group),
+                                  layout_.shards(), options_.matrix_product));
+  }
+  return absl::OkStatus();
+}
+
+absl::Span<const absl::string_view> FlatState::StatesOf(int parameter) const {
+  return OptimizerStates(options_.optimizer,
+                         parameters_[parameter].treatment.orthogonalized);
 }
 
 Range FlatState::Updated(const Bucket& bucket) const {
@@ -83,30 +107,37 @@ int64_t FlatState::StateOffset(int64_t position, const Bucket& bucket) const {
          layout_.Shard(bucket, data_rank_).begin;
 }
 
-float* FlatState::Master(int64_t position, const Bucket& bucket) {
-  return HasMasters() ? masters_.floats() + StateOffset(position, bucket)
-                      : weights_.floats() + position;
+Numbers FlatState::MastersAt(int64_t position, const Bucket& bucket) const {
+  if (!HasMasters()) return WeightsAt(position);
+  return Numbers{masters_.data(), options_.master_type}.At(
+      StateOffset(position, bucket));
 }
 
-void* FlatState::WeightAt(int64_t position) const {
-  return static_cast<char*>(weights_.data()) +
-         position * collective::SizeOf(options_.weight_type);
+Numbers FlatState::StateAt(int state, int64_t position,
+                           const Bucket& bucket) const {
+  return Numbers{states_[state].data(), options_.state_type}.At(
+      StateOffset(position, bucket));
+}
+
+Numbers FlatState::WeightsAt(int64_t position) const {
+  return Numbers{weights_.data(), options_.weight_type}.At(position);
 }
 
 void FlatState::SetParameter(int parameter, const float* values) {
   const Range place = layout_.parameter(parameter);
-  Round(values, place.size(), options_.weight_type, WeightAt(place.begin));
+  Round(values, place.size(), options_.weight_type,
+        WeightsAt(place.begin).data);
   if (!HasMasters()) return;
   const Bucket& bucket = layout_.buckets()[layout_.bucket_of(parameter)];
   const Range own = Intersect(place, Updated(bucket));
   if (own.size() > 0) {
     std::copy_n(values + (own.begin - place.begin), own.size(),
-                Master(own.begin, bucket));
+                MastersAt(own.begin, bucket).floats());
   }
 }
 
 void* FlatState::Weight(int parameter) {
-  return WeightAt(layout_.parameter(parameter).begin);
+  return WeightsAt(layout_.parameter(parameter).begin).data;
 }
 
 runtime::GradientSlot FlatState::Gradient(int parameter) {
@@ -134,41 +165,46 @@ double FlatState::SquaredNorm() const {
   return gradients_->SquaredNorm(counted);
 }
 
-std::vector<Range> FlatState::Trained(Range range, const Bucket& bucket) const {
-  std::vector<Range> trained;
-  for (const int parameter : bucket.parameters) {
-    if (!parameters_[parameter].frozen) continue;
-    const Range frozen = layout_.parameter(parameter);
-    trained.push_back(Intersect(range, {range.begin, frozen.begin}));
-    range.begin = std::clamp(frozen.end, range.begin, range.end);
+std::vector<UpdateRange> FlatState::UpdateRanges() const {
+  std::vector<UpdateRange> ranges;
+  for (const Bucket& bucket : layout_.buckets()) {
+    for (const int parameter : bucket.parameters) {
+      const Range whole = layout_.parameter(parameter);
+      const Range place = Intersect(whole, Updated(bucket));
+      if (place.size() == 0 || parameters_[parameter].frozen) continue;
+      UpdateRange& range = ranges.emplace_back();
+      range.parameter = parameter;
+      range.bucket = &bucket;
+      range.place = place;
+      range.local = {place.begin - whole.begin, place.end - whole.begin};
+      range.weights = MastersAt(place.begin, bucket);
+      for (size_t i = 0; i < StatesOf(parameter).size(); ++i)
+        range.states[i] = StateAt(static_cast<int>(i), place.begin, bucket);
+      if (HasMasters()) range.rounded = WeightsAt(place.begin);
+    }
   }
-  trained.push_back(range);
-  return trained;
+  return ranges;
 }
 
-void FlatState::UpdateBucket(const Bucket& bucket,
-                             const optimizer::AdamStep& step) {
-  for (const Range& own : Trained(Updated(bucket), bucket)) {
-    if (own.size() == 0) continue;
-    const int64_t state = StateOffset(own.begin, bucket);
-    const float* gradients = gradients_->Reduced(bucket, own);
-    float* masters = Master(own.begin, bucket);
-    float* exp_avg = exp_avg_.floats() + state;
-    float* exp_avg_sq = exp_avg_sq_.floats() + state;
-    RunFor(options_.parallel_for, own.size(), kGrain,
-           [&](int64_t begin, int64_t end) {
-             optimizer::UpdateAdam(step, end - begin, gradients + begin,
-                                   masters + begin, exp_avg + begin,
-                                   exp_avg_sq + begin);
-             if (!HasMasters()) return;
-             Round(masters + begin, end - begin, options_.weight_type,
-                   WeightAt(own.begin + begin));
-           });
+absl::Status FlatState::Update(const optimizer::Update& update) {
+  const UpdateContext context{update,
+                              parameters_,
+                              *gradients_,
+                              stage_ != 0,
+                              options_.data_group,
+                              options_.tensor_group,
+                              options_.parallel_for,
+                              options_.seed};
+  const std::vector<UpdateRange> ranges = UpdateRanges();
+  if (options_.optimizer.kind() == v1::OptimizerConfig::KIND_LAMB) {
+    AUTOTP_RETURN_IF_ERROR(UpdateLamb(context, ranges));
+  } else {
+    for (const UpdateRange& range : ranges) {
+      if (!parameters_[range.parameter].treatment.orthogonalized)
+        UpdateByElement(context, range);
+    }
+    if (muon_ != nullptr) AUTOTP_RETURN_IF_ERROR(muon_->Run(context, ranges));
   }
-}
-
-absl::Status FlatState::Update(const optimizer::AdamStep& step) {
-  for (const Bucket& bucket : layout_.buckets()) UpdateBucket(bucket, step);
   return stage_ == 0 ? absl::OkStatus() : PublishWeights();
 }
 
@@ -193,20 +229,26 @@ std::vector<OwnedPiece> FlatState::Pieces(bool updated) {
       const Range place = layout_.parameter(parameter);
       const Range part = Intersect(place, own);
       if (part.size() == 0) continue;
-      const int64_t state = StateOffset(part.begin, bucket);
-      pieces.push_back({parameter,
-                        {part.begin - place.begin, part.end - place.begin},
-                        Master(part.begin, bucket),
-                        exp_avg_.floats() + state,
-                        exp_avg_sq_.floats() + state});
+      OwnedPiece& piece = pieces.emplace_back();
+      piece.parameter = parameter;
+      piece.range = {part.begin - place.begin, part.end - place.begin};
+      piece.weights = MastersAt(part.begin, bucket);
+      const absl::Span<const absl::string_view> states = StatesOf(parameter);
+      for (size_t i = 0; i < states.size(); ++i) {
+        piece.states.push_back(
+            {states[i], StateAt(static_cast<int>(i), part.begin, bucket)});
+      }
     }
   }
   return pieces;
 }
 
 int64_t FlatState::optimizer_state_bytes() const {
-  return 2 * static_cast<int64_t>(sizeof(float)) *
-         (stage_ == 0 ? layout_.elements() : layout_.shard_elements());
+  std::vector<int> states;
+  for (int i = 0; i < layout_.parameter_count(); ++i)
+    states.push_back(static_cast<int>(StatesOf(i).size()));
+  return StateElements(layout_, states, stage_ == 0 ? -1 : data_rank_) *
+         collective::SizeOf(options_.state_type);
 }
 
 }  // namespace autotp::zero

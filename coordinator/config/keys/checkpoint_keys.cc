@@ -5,7 +5,8 @@ namespace autotp::config {
 namespace {
 
 constexpr absl::string_view kScriptCheckpoints =
-    "acts only on models that call DeepSpeed's checkpoint function";
+    "acts only on models that call DeepSpeed's checkpoint function; here "
+    "--recompute says what is computed again";
 constexpr absl::string_view kOwnFiles = "is about DeepSpeed's own files";
 constexpr absl::string_view kDisk =
     "tunes offloading to disk, which is not done";

@@ -69,7 +69,8 @@ constexpr KeyEntry kRows[] = {
      "is DeepSpeed's sequence parallelism, which is not supported: raise "
      "tensor_parallel.autotp_size"},
     {"", "activation_checkpointing", kSection, "", kNoEffect,
-     "acts only on models that call DeepSpeed's checkpoint function"},
+     "acts only on models that call DeepSpeed's checkpoint function; here "
+     "--recompute says what is computed again"},
     {"", "checkpoint", kSection, "", kNoEffect,
      "is about DeepSpeed's own files; a checkpoint here resumes at any "
      "layout"},

@@ -5,8 +5,6 @@
 namespace autotp::config {
 namespace {
 
-constexpr absl::string_view kNotYet =
-    "is not supported yet: use \"AdamW\" or \"Adam\"";
 constexpr absl::string_view kCompressed =
     "compresses gradients between ranks, and does not go with ZeRO in "
     "DeepSpeed either: use \"AdamW\" or \"Adam\"";
@@ -25,11 +23,17 @@ constexpr KeyEntry kRows[] = {
     {"optimizer.type", "Adam", kAnything, "", kHonoured,
      "decays decoupled, as AdamW does, unless adam_w_mode is false"},
     {"optimizer.type", "AdamW", kAnything, "", kHonoured, "decays decoupled"},
-    {"optimizer.type", "Adagrad", kAnything, "", kRefused, kNotYet},
-    {"optimizer.type", "Lamb", kAnything, "", kRefused, kNotYet},
-    {"optimizer.type", "Lion", kAnything, "", kRefused, kNotYet},
-    {"optimizer.type", "Muon", kAnything, "", kRefused, kNotYet},
-    {"optimizer.type", "SGD", kAnything, "", kRefused, kNotYet},
+    {"optimizer.type", "Adagrad", kAnything, "", kHonoured,
+     "as torch.optim.Adagrad"},
+    {"optimizer.type", "Lamb", kAnything, "", kHonoured,
+     "with the norms of whole parameters, however they are cut"},
+    {"optimizer.type", "Lion", kAnything, "", kHonoured,
+     "where the direction is exactly 0, a weight only decays"},
+    {"optimizer.type", "Muon", kAnything, "", kHonoured,
+     "orthogonalizes whole matrices, however they are cut: those of two or "
+     "more dimensions whose names have neither \"embed\" nor \"lm_head\"; "
+     "Adam updates the others"},
+    {"optimizer.type", "SGD", kAnything, "", kHonoured, "as torch.optim.SGD"},
     {"optimizer.type", "OneBitAdam", kAnything, "", kRefused, kCompressed},
     {"optimizer.type", "ZeroOneAdam", kAnything, "", kRefused, kCompressed},
     {"optimizer.type", "OneBitLamb", kAnything, "", kRefused, kCompressed},

@@ -4,10 +4,6 @@
 namespace autotp::config {
 namespace {
 
-constexpr absl::string_view kOtherMaster =
-    "is not supported: master weights, gradients and optimizer states are "
-    "fp32; leave it false";
-// 2^127 is the largest power of two that fp32 holds.
 constexpr KeyType kScalePower{KeyType::Kind::kInteger, 0, 127};
 constexpr absl::string_view kBelongsToOff =
     "belongs to a section that is not supported";
@@ -20,10 +16,11 @@ constexpr KeyEntry kRows[] = {
     {"bf16", "check_grad_overflow", kFlag, "true", kHonoured,
      "a step whose gradient is not finite is skipped on all ranks, at every "
      "stage; false: it ends the job"},
-    {"bf16", "bf16_master_weights_and_grads", kFlag, "false", kRefusedIfEnabled,
-     kOtherMaster},
-    {"bf16", "bf16_optimizer_states", kFlag, "false", kRefusedIfEnabled,
-     kOtherMaster},
+    {"bf16", "bf16_master_weights_and_grads", kFlag, "false", kHonoured,
+     "updates the bf16 weights themselves, rounded stochastically; gradients "
+     "are added up in bf16 unless grad_accum_dtype says otherwise"},
+    {"bf16", "bf16_optimizer_states", kFlag, "false", kHonoured,
+     "keeps the optimizer's states in bf16, rounded stochastically"},
     {"bf16", "auto_cast", kFlag, "false", kNoEffect,
      "casts a script's inputs; the inputs here are token ids"},
 
@@ -45,8 +42,9 @@ constexpr KeyEntry kRows[] = {
      "a step without overflow restores the hysteresis"},
     {"fp16", "min_loss_scale", kCount, "1", kHonoured,
      "the smallest scale, at least 1: an overflow there ends the job"},
-    {"fp16", "fp16_master_weights_and_grads", kFlag, "false", kRefusedIfEnabled,
-     kOtherMaster},
+    {"fp16", "fp16_master_weights_and_grads", kFlag, "false", kHonoured,
+     "updates the fp16 weights themselves, rounded stochastically; gradients "
+     "are added up in fp16 unless grad_accum_dtype says otherwise"},
     {"fp16", "opt_level", kWord, "", kNoEffect,
      "is a word of apex's amp, which DeepSpeed's fp16 does not use"},
 

@@ -5,12 +5,11 @@
 namespace autotp::config {
 namespace {
 
-constexpr absl::string_view kNotYet =
-    "is not supported yet: use \"WarmupLR\", \"WarmupDecayLR\" or "
-    "\"WarmupCosineLR\"";
 constexpr absl::string_view kTorchOnly =
     "is one of torch.optim.lr_scheduler's that are not supported: use "
     "\"WarmupDecayLR\" or \"WarmupCosineLR\"";
+constexpr absl::string_view kVerbose = "prints the rate; see the metrics";
+constexpr absl::string_view kOfTorch = "of torch.optim.lr_scheduler";
 constexpr absl::string_view kRestored =
     "is restored from the checkpoint on resume";
 
@@ -21,24 +20,24 @@ constexpr KeyEntry kRows[] = {
     {"scheduler.type", "WarmupLR", kAnything},
     {"scheduler.type", "WarmupDecayLR", kAnything},
     {"scheduler.type", "WarmupCosineLR", kAnything},
-    {"scheduler.type", "LRRangeTest", kAnything, "", kRefused, kNotYet},
-    {"scheduler.type", "OneCycle", kAnything, "", kRefused, kNotYet},
-    {"scheduler.type", "ConstantLR", kAnything, "", kRefused, kTorchOnly},
-    {"scheduler.type", "CosineAnnealingLR", kAnything, "", kRefused,
-     kTorchOnly},
-    {"scheduler.type", "CosineAnnealingWarmRestarts", kAnything, "", kRefused,
-     kTorchOnly},
+    {"scheduler.type", "LRRangeTest", kAnything},
+    {"scheduler.type", "OneCycle", kAnything, "", kHonoured,
+     "cycles the first beta of Adam, Lamb and Lion, with 0.99 as the second"},
+    {"scheduler.type", "ConstantLR", kAnything, "", kHonoured, kOfTorch},
+    {"scheduler.type", "CosineAnnealingLR", kAnything, "", kHonoured, kOfTorch},
+    {"scheduler.type", "CosineAnnealingWarmRestarts", kAnything, "", kHonoured,
+     kOfTorch},
+    {"scheduler.type", "ExponentialLR", kAnything, "", kHonoured, kOfTorch},
+    {"scheduler.type", "LinearLR", kAnything, "", kHonoured, kOfTorch},
+    {"scheduler.type", "MultiStepLR", kAnything, "", kHonoured, kOfTorch},
+    {"scheduler.type", "PolynomialLR", kAnything, "", kHonoured, kOfTorch},
+    {"scheduler.type", "StepLR", kAnything, "", kHonoured, kOfTorch},
     {"scheduler.type", "CyclicLR", kAnything, "", kRefused, kTorchOnly},
-    {"scheduler.type", "ExponentialLR", kAnything, "", kRefused, kTorchOnly},
     {"scheduler.type", "LambdaLR", kAnything, "", kRefused, kTorchOnly},
-    {"scheduler.type", "LinearLR", kAnything, "", kRefused, kTorchOnly},
     {"scheduler.type", "MultiplicativeLR", kAnything, "", kRefused, kTorchOnly},
-    {"scheduler.type", "MultiStepLR", kAnything, "", kRefused, kTorchOnly},
     {"scheduler.type", "OneCycleLR", kAnything, "", kRefused, kTorchOnly},
-    {"scheduler.type", "PolynomialLR", kAnything, "", kRefused, kTorchOnly},
     {"scheduler.type", "ReduceLROnPlateau", kAnything, "", kRefused,
      kTorchOnly},
-    {"scheduler.type", "StepLR", kAnything, "", kRefused, kTorchOnly},
 
     {"scheduler.params.LRRangeTest", "lr_range_test_min_lr", kNotNegative,
      "0.001"},
@@ -56,7 +55,7 @@ constexpr KeyEntry kRows[] = {
      "needed"},
     {"scheduler.params.OneCycle", "decay_lr_rate", kNotNegative, "0.0"},
     {"scheduler.params.OneCycle", "cycle_first_step_size", kPositive, "2000"},
-    {"scheduler.params.OneCycle", "cycle_second_step_size", kPositive, "",
+    {"scheduler.params.OneCycle", "cycle_second_step_size", kCount, "",
      kHonoured, "the first where nothing is said"},
     {"scheduler.params.OneCycle", "cycle_first_stair_count", kCount, "0"},
     {"scheduler.params.OneCycle", "cycle_second_stair_count", kCount, "",
@@ -99,6 +98,68 @@ constexpr KeyEntry kRows[] = {
      "\"log\""},
     {"scheduler.params.WarmupCosineLR", "last_batch_iteration", kWhole, "-1",
      kNoEffect, kRestored},
+
+    {"scheduler.params.ConstantLR", "factor", kShare, "0.3333333333333333"},
+    {"scheduler.params.ConstantLR", "total_iters", kPositive, "5"},
+    {"scheduler.params.ConstantLR", "last_epoch", kWhole, "-1", kNoEffect,
+     kRestored},
+    {"scheduler.params.ConstantLR", "verbose", kFlag, "false", kNoEffect,
+     kVerbose},
+
+    {"scheduler.params.CosineAnnealingLR", "T_max", kPositive, "", kHonoured,
+     "needed"},
+    {"scheduler.params.CosineAnnealingLR", "eta_min", kNotNegative, "0.0"},
+    {"scheduler.params.CosineAnnealingLR", "last_epoch", kWhole, "-1",
+     kNoEffect, kRestored},
+    {"scheduler.params.CosineAnnealingLR", "verbose", kFlag, "false", kNoEffect,
+     kVerbose},
+
+    {"scheduler.params.CosineAnnealingWarmRestarts", "T_0", kPositive, "",
+     kHonoured, "needed"},
+    {"scheduler.params.CosineAnnealingWarmRestarts", "T_mult", kPositive, "1"},
+    {"scheduler.params.CosineAnnealingWarmRestarts", "eta_min", kNotNegative,
+     "0.0"},
+    {"scheduler.params.CosineAnnealingWarmRestarts", "last_epoch", kWhole, "-1",
+     kNoEffect, kRestored},
+    {"scheduler.params.CosineAnnealingWarmRestarts", "verbose", kFlag, "false",
+     kNoEffect, kVerbose},
+
+    {"scheduler.params.ExponentialLR", "gamma", kNotNegative, "", kHonoured,
+     "needed"},
+    {"scheduler.params.ExponentialLR", "last_epoch", kWhole, "-1", kNoEffect,
+     kRestored},
+    {"scheduler.params.ExponentialLR", "verbose", kFlag, "false", kNoEffect,
+     kVerbose},
+
+    {"scheduler.params.LinearLR", "start_factor", kShare, "0.3333333333333333"},
+    {"scheduler.params.LinearLR", "end_factor", kShare, "1.0"},
+    {"scheduler.params.LinearLR", "total_iters", kPositive, "5"},
+    {"scheduler.params.LinearLR", "last_epoch", kWhole, "-1", kNoEffect,
+     kRestored},
+    {"scheduler.params.LinearLR", "verbose", kFlag, "false", kNoEffect,
+     kVerbose},
+
+    {"scheduler.params.MultiStepLR", "milestones", kItems, "", kHonoured,
+     "needed"},
+    {"scheduler.params.MultiStepLR", "gamma", kNotNegative, "0.1"},
+    {"scheduler.params.MultiStepLR", "last_epoch", kWhole, "-1", kNoEffect,
+     kRestored},
+    {"scheduler.params.MultiStepLR", "verbose", kFlag, "false", kNoEffect,
+     kVerbose},
+
+    {"scheduler.params.PolynomialLR", "total_iters", kPositive, "5"},
+    {"scheduler.params.PolynomialLR", "power", kNotNegative, "1.0"},
+    {"scheduler.params.PolynomialLR", "last_epoch", kWhole, "-1", kNoEffect,
+     kRestored},
+    {"scheduler.params.PolynomialLR", "verbose", kFlag, "false", kNoEffect,
+     kVerbose},
+
+    {"scheduler.params.StepLR", "step_size", kPositive, "", kHonoured,
+     "needed"},
+    {"scheduler.params.StepLR", "gamma", kNotNegative, "0.1"},
+    {"scheduler.params.StepLR", "last_epoch", kWhole, "-1", kNoEffect,
+     kRestored},
+    {"scheduler.params.StepLR", "verbose", kFlag, "false", kNoEffect, kVerbose},
 };
 
 }  // namespace

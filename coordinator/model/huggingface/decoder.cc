@@ -71,7 +71,7 @@ absl::StatusOr<FamilyProgram> Decoder::Finish(ValueId loss) && {
 }
 
 absl::StatusOr<FamilyProgram> Decoder::Build(const Block& block) && {
-  const ValueId x = Layers(Embed(), block);
+  const ValueId x = Layers(DropEmbedding(Embed()), block);
   return std::move(*this).Finish(Loss(x));
 }
 
@@ -89,6 +89,15 @@ ValueId Decoder::Norm(absl::string_view module, ValueId x) {
       return builder_.Normalize(x, sizes_.norm_eps);
   }
   return x;
+}
+
+ValueId Decoder::Drop(ValueId branch) {
+  return builder_.Dropout(branch, sizes_.residual_dropout);
+}
+
+ValueId Decoder::DropEmbedding(ValueId x) {
+  const auto base = builder_.Enter(names_.base);
+  return builder_.Dropout(x, sizes_.embedding_dropout);
 }
 
 ValueId Decoder::Linear(absl::string_view module, ValueId x, int64_t out,
@@ -171,11 +180,13 @@ ValueId Decoder::Attend(const Heads& heads, const AttendOptions& options) {
       options.window < sizes_.input.tokens ? options.window : 0;
   const double scale = options.scale.value_or(
       1.0 / std::sqrt(static_cast<double>(sizes_.head_width)));
-  const ValueId y = builder_.Attention(q, k, v,
-                                       {.scale = scale,
-                                        .window = window,
-                                        .soft_cap = options.soft_cap,
-                                        .bias = options.bias});
+  const ValueId y = builder_.Attention(
+      q, k, v,
+      {.scale = scale,
+       .window = window,
+       .soft_cap = options.soft_cap,
+       .bias = options.bias,
+       .dropout = options.dropout ? sizes_.attention_dropout : 0});
   return builder_.Reshape(builder_.Transpose(y, 1, 2),
                           {sizes_.input.batch, sizes_.input.tokens,
                            sizes_.heads * sizes_.head_width});

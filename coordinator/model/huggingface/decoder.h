@@ -52,6 +52,7 @@ struct AttendOptions {
   int64_t window = 0;                         // 0: all tokens before
   double soft_cap = 0;                        // 0: none
   program::ValueId bias = program::kNoValue;  // by head and key
+  bool dropout = true;                        // with the model's probability
 };
 
 // The attention that Llama made common.
@@ -102,6 +103,10 @@ class Decoder {
   program::RotaryTables Tables(const RotaryConfig& rotary);
   const program::RotaryTables& tables() const { return tables_; }
   program::ValueId Norm(absl::string_view module, program::ValueId x);
+  // Dropout, with the model's probabilities, of what a branch adds to the
+  // residual stream, and of the embeddings.
+  program::ValueId Drop(program::ValueId branch);
+  program::ValueId DropEmbedding(program::ValueId x);
   program::ValueId Linear(absl::string_view module, program::ValueId x,
                           int64_t out, bool bias);
 

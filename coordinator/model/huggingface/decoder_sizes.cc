@@ -79,14 +79,23 @@ void ReadPadding(ConfigReader& config, const DecoderDefaults& defaults,
   sizes->padding_idx = *id < 0 ? *id + sizes->vocabulary : *id;
 }
 
+double ReadDropout(ConfigReader& config, const DropoutKey& dropout) {
+  if (dropout.key.empty()) return 0;
+  const double probability = config.Number(dropout.key, dropout.fallback);
+  if (probability >= 0 && probability <= 1) return probability;
+  config.Fail(dropout.key, absl::StrCat("is ", probability,
+                                        ", a probability is from 0 to 1"));
+  return 0;
+}
+
 void Warn(ConfigReader& config, const DecoderDefaults& defaults,
           const DecoderSizes& sizes, absl::string_view positions_key,
           std::vector<v1::Diagnostic>* warnings) {
-  for (const auto& [key, fallback] : defaults.dropout) {
-    if (config.Number(key, fallback) == 0) continue;
-    warnings->push_back(
-        config.Warning(key, "has no effect here yet",
-                       "training runs without dropout, set it to 0 to say so"));
+  if (const absl::string_view key = defaults.unused_dropout;
+      !key.empty() && config.Number(key, 0) != 0) {
+    warnings->push_back(config.Warning(
+        key, "has no effect: the model in Transformers does not use it either",
+        "set it to 0 to say so"));
   }
   // Dynamic embeddings scale themselves.
   if (defaults.has_rotary &&
@@ -168,6 +177,9 @@ DecoderSizes ReadDecoderSizes(ConfigReader& config, const InputShape& input,
     sizes.rotary =
         ReadRotary(config, defaults.rotary, sizes.head_width, sizes.positions);
   }
+  sizes.attention_dropout = ReadDropout(config, defaults.attention_dropout);
+  sizes.residual_dropout = ReadDropout(config, defaults.residual_dropout);
+  sizes.embedding_dropout = ReadDropout(config, defaults.embedding_dropout);
   Warn(config, defaults, sizes, positions_key, warnings);
   return sizes;
 }

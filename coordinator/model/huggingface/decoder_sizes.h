@@ -8,7 +8,6 @@
 
 #include <cstdint>
 #include <string>
-#include <utility>
 #include <vector>
 
 #include "coordinator/model/huggingface/config_reader.h"
@@ -44,6 +43,12 @@ enum class NormKind {
   kLayerPlain,   // neither: olmo
 };
 
+// A probability of dropout: its key and what an absent one means.
+struct DropoutKey {
+  absl::string_view key;  // empty: the family has none
+  double fallback = 0;
+};
+
 // What Transformers' config class has for keys that are absent.
 struct DecoderDefaults {
   DecoderKeys keys;
@@ -65,9 +70,11 @@ struct DecoderDefaults {
   int64_t padding_idx = -1;  // -1: none
   bool has_rotary = true;
   RotaryDefaults rotary;
-  // Keys of dropout and their defaults.
-  std::vector<std::pair<absl::string_view, double>> dropout = {
-      {"attention_dropout", 0}};
+  DropoutKey attention_dropout = {"attention_dropout"};
+  DropoutKey residual_dropout;
+  DropoutKey embedding_dropout;
+  // A key that Transformers has and does not use either.
+  absl::string_view unused_dropout;
 };
 
 struct DecoderSizes {
@@ -88,11 +95,15 @@ struct DecoderSizes {
   std::string activation;  // as operation.h spells it
   bool tied = false;
   RotaryConfig rotary;
+  // Probabilities, of the attention's softmax, of what a branch adds to the
+  // residual stream, of the embeddings.
+  double attention_dropout = 0;
+  double residual_dropout = 0;
+  double embedding_dropout = 0;
 };
 
-// Reads the common keys; mistakes are in config.status(). Keys whose effect
-// is not there yet (dropout) and sequences beyond max_position_embeddings
-// become warnings.
+// Reads the common keys; mistakes are in config.status(). Keys without effect
+// and sequences beyond max_position_embeddings become warnings.
 DecoderSizes ReadDecoderSizes(ConfigReader& config, const InputShape& input,
                               const DecoderDefaults& defaults,
                               std::vector<v1::Diagnostic>* warnings);

@@ -112,7 +112,9 @@ ValueId LatentAttention(Decoder& decoder, absl::string_view module, ValueId x,
   const ValueId k = b.Concat({b.Slice(kv, 3, 0, plain), every}, 3);
   const ValueId v = b.Slice(kv, 3, plain, both);
 
-  const ValueId y = b.Attention(q, k, v, {.scale = latent.score_scale});
+  const ValueId y = b.Attention(
+      q, k, v,
+      {.scale = latent.score_scale, .dropout = sizes.attention_dropout});
   return decoder.Linear(
       "o_proj",
       b.Reshape(b.Transpose(y, 1, 2), {sizes.input.batch, sizes.input.tokens,

@@ -71,6 +71,16 @@ void ForEachRow(const AttentionShape& shape, const Block& block,
   }
 }
 
+// Dropout's factors for a row of the softmax.
+void DrawRow(const AttentionShape& shape, const Block& block, int64_t row,
+             int64_t from, int64_t count, float* factors) {
+  const int64_t head = row / block.queries();
+  const int64_t query = block.begin + row % block.queries();
+  DropoutFactors(*shape.dropout, shape.sequence,
+                 shape.head_places[head] * shape.tokens + query,
+                 block.first + from, count, factors);
+}
+
 float Dot(const float* a, const float* b, int64_t count) {
   float sum = 0;
 #pragma omp simd reduction(+ : sum)
@@ -108,6 +118,7 @@ void AttentionForward(const AttentionShape& shape, MatrixProduct product,
   const int64_t W = shape.value_width;
   Scratch scratch(shape);
   std::vector<float> out(scratch.rows * W);
+  std::vector<float> factors(shape.dropout != nullptr ? shape.tokens : 0);
   float* scores = scratch.scores.data();
   for (int64_t begin = 0; begin < shape.tokens; begin += kBlock) {
     const Block block = BlockAt(shape, begin);
@@ -121,6 +132,9 @@ void AttentionForward(const AttentionShape& shape, MatrixProduct product,
       BendScores(shape, block, row, from, count, scores + row * keys + from,
                  nullptr);
       sums[row] = SoftmaxRow(scores + row * keys, from, count, keys);
+      if (shape.dropout == nullptr) return;
+      DrawRow(shape, block, row, from, count, factors.data());
+      MultiplyRow(factors.data(), count, scores + row * keys + from);
     });
     product(false, false, rows, W, keys, 1.0f, scores, keys,
             v.data + block.first * v.token, v.token, 0.0f, out.data(), W);
@@ -140,6 +154,7 @@ void AttentionBackward(const AttentionShape& shape, MatrixProduct product,
   std::vector<float> outer(scratch.rows * W);
   std::vector<float> out(scratch.rows * std::max(D, W));
   std::vector<float> slopes(shape.soft_cap > 0 ? shape.tokens : 0);
+  std::vector<float> factors(shape.dropout != nullptr ? shape.tokens : 0);
   float* p = scratch.scores.data();
   float* ds = gradients.data();
   Clear(shape, D, dk);
@@ -161,11 +176,19 @@ void AttentionBackward(const AttentionShape& shape, MatrixProduct product,
     ForEachRow(shape, block, [&](int64_t row, int64_t from, int64_t count) {
       BendScores(shape, block, row, from, count, p + row * keys + from,
                  slopes.data());
+      // What is dropped has no gradient; the sum of probability times gradient
+      // is the same before dropout and behind it.
+      if (shape.dropout != nullptr) {
+        DrawRow(shape, block, row, from, count, factors.data());
+        MultiplyRow(factors.data(), count, ds + row * keys + from);
+      }
       SoftmaxRowBackward(
           p + row * keys, ds + row * keys, from, count, keys, sums[row],
           Dot(outer.data() + row * W, out.data() + row * W, W), shape.scale);
       if (shape.soft_cap > 0)
         MultiplyRow(slopes.data(), count, ds + row * keys + from);
+      if (shape.dropout != nullptr)
+        MultiplyRow(factors.data(), count, p + row * keys + from);
     });
     product(true, false, keys, W, rows, 1.0f, p, keys, outer.data(), W, 1.0f,
             dv.data + block.first * dv.token, dv.token);

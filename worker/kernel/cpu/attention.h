@@ -4,7 +4,8 @@
 // Scores exist for one block at a time, so memory grows with T, not T^2; keys
 // that no query of the block may see are never multiplied. The R query heads
 // are rows of one matrix, so grouped heads need no copies of keys and values.
-// The backward makes the scores again from the kept logarithms of their sums.
+// The backward makes the scores again from the kept logarithms of their sums,
+// and draws dropout's factors again.
 //
 // Any thread; groups are independent of each other.
 #ifndef AUTOTP_WORKER_KERNEL_CPU_ATTENTION_H_
@@ -12,14 +13,10 @@
 
 #include <cstdint>
 
-namespace autotp::kernel {
+#include "worker/kernel/cpu/dropout.h"
+#include "worker/kernel/matrix_product.h"
 
-// c[m,n] = alpha * a[m,k] b[k,n] + beta * c, row-major; a is stored [k,m] if
-// transpose_a, b [n,k] if transpose_b; ld* are distances between stored rows.
-using MatrixProduct = void (*)(bool transpose_a, bool transpose_b, int64_t m,
-                               int64_t n, int64_t k, float alpha,
-                               const float* a, int64_t lda, const float* b,
-                               int64_t ldb, float beta, float* c, int64_t ldc);
+namespace autotp::kernel {
 
 struct AttentionShape {
   int64_t heads = 1;        // query heads of the group, R
@@ -33,6 +30,11 @@ struct AttentionShape {
   // [T], never falling: the first key that a query may see, where documents
   // are packed; null: 0.
   const int64_t* first = nullptr;
+  // Of the softmax; null: none. A head's queries are the rows from its place in
+  // the model, times T, on.
+  const DropoutStream* dropout = nullptr;
+  int64_t sequence = 0;                  // the dropout's
+  const int64_t* head_places = nullptr;  // [R]
 };
 
 // Heads of one group, T rows of D or W numbers each. Rows lie `token` apart,

@@ -18,6 +18,7 @@ class Activation final : public Operation {
 
   absl::Status Forward(ForwardContext& context) override {
     x_ = context.Input(0);
+    if (!context.Wants(0)) return absl::OkStatus();
     context.Give(0, Activate(kind_, ToFloat(x_)));
     return absl::OkStatus();
   }
@@ -44,6 +45,7 @@ class GatedActivation final : public Operation {
   absl::Status Forward(ForwardContext& context) override {
     gate_ = context.TakeInput(0);
     up_ = context.TakeInput(1);
+    if (!context.Wants(0)) return absl::OkStatus();
     context.Give(
         0, Gate(kind_, ToFloat(gate_).contiguous(), ToFloat(up_).contiguous()));
     return absl::OkStatus();

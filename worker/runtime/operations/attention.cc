@@ -1,12 +1,15 @@
 // attention: softmax(scores, causal) v, a task per key and value head.
 #include <ATen/ops/empty.h>
 
+#include <optional>
 #include <utility>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "proto/support/status_macros.h"
 #include "worker/kernel/cpu/attention.h"
 #include "worker/runtime/attributes.h"
+#include "worker/runtime/dropout_places.h"
 #include "worker/runtime/matrix_product.h"
 #include "worker/runtime/operations/factories.h"
 #include "worker/runtime/parallel.h"
@@ -38,12 +41,26 @@ kernel::MutableHeadRows WriteRows(const at::Tensor& x, int64_t b,
           x.stride(1), x.stride(2)};
 }
 
+struct AttentionOptions {
+  double scale = 1;
+  int64_t window = 0;   // 0: none
+  double soft_cap = 0;  // 0: none
+  double dropout = 0;   // 0: none
+  int64_t stream = 0;
+  std::vector<int64_t> head_places;  // in the model, with dropout
+};
+
 class Attention final : public Operation {
  public:
-  Attention(double scale, int64_t window, double soft_cap)
-      : scale_(scale), window_(window), soft_cap_(soft_cap) {}
+  explicit Attention(AttentionOptions options) : options_(std::move(options)) {}
 
   absl::Status Forward(ForwardContext& context) override {
+    random_.reset();
+    if (context.random() != nullptr && options_.dropout > 0) {
+      random_ = *context.random();
+      drop_ = kernel::MakeDropoutStream(random_->seed, options_.stream,
+                                        options_.dropout);
+    }
     q_ = WithDenseRows(context.Input(0));
     k_ = WithDenseRows(context.Input(1));
     v_ = WithDenseRows(context.Input(2));
@@ -57,7 +74,7 @@ class Attention final : public Operation {
     y_ = MakeHeads(q, q.size(1), v.size(3));
     log_sums_ = at::empty({q.size(0), q.size(1), q.size(2)}, q.options());
     ForEachGroup(shape, k, [&](int64_t b, int64_t g, int64_t head) {
-      kernel::AttentionForward(Within(shape, b, head), MultiplyMatrices,
+      kernel::AttentionForward(At(shape, b, head), MultiplyMatrices,
                                ReadRows(q, b, head), ReadRows(k, b, g),
                                ReadRows(v, b, g), WriteRows(y_, b, head),
                                LogSums(b, head));
@@ -78,7 +95,7 @@ class Attention final : public Operation {
     at::Tensor dv = MakeHeads(v, v.size(1), v.size(3));
     ForEachGroup(shape, k, [&](int64_t b, int64_t g, int64_t head) {
       kernel::AttentionBackward(
-          Within(shape, b, head), MultiplyMatrices, ReadRows(q, b, head),
+          At(shape, b, head), MultiplyMatrices, ReadRows(q, b, head),
           ReadRows(k, b, g), ReadRows(v, b, g), ReadRows(y, b, head),
           LogSums(b, head), ReadRows(dy, b, head), WriteRows(dq, b, head),
           WriteRows(dk, b, g), WriteRows(dv, b, g));
@@ -91,7 +108,7 @@ class Attention final : public Operation {
   }
 
   void Forget() override {
-    q_ = k_ = v_ = bias_ = y_ = log_sums_ = at::Tensor();
+    q_ = k_ = v_ = bias_ = first_keys_ = y_ = log_sums_ = at::Tensor();
   }
 
  private:
@@ -101,9 +118,9 @@ class Attention final : public Operation {
             .tokens = q.size(2),
             .width = q.size(3),
             .value_width = v.size(3),
-            .window = window_,
-            .scale = static_cast<float>(scale_),
-            .soft_cap = static_cast<float>(soft_cap_)};
+            .window = options_.window,
+            .scale = static_cast<float>(options_.scale),
+            .soft_cap = static_cast<float>(options_.soft_cap)};
   }
 
   // The first key of each query, of its position in its document.
@@ -125,12 +142,18 @@ class Attention final : public Operation {
     return absl::OkStatus();
   }
 
-  kernel::AttentionShape Within(kernel::AttentionShape shape, int64_t b,
-                                int64_t head) const {
+  // With what is sequence b's and the head's alone.
+  kernel::AttentionShape At(kernel::AttentionShape shape, int64_t b,
+                            int64_t head) const {
     if (bias_.defined())
       shape.bias = bias_.const_data_ptr<float>() + head * shape.tokens;
     if (first_keys_.defined())
       shape.first = first_keys_.const_data_ptr<int64_t>() + b * shape.tokens;
+    if (random_.has_value()) {
+      shape.dropout = &drop_;
+      shape.sequence = random_->first_sequence + b;
+      shape.head_places = options_.head_places.data() + head;
+    }
     return shape;
   }
 
@@ -150,9 +173,9 @@ class Attention final : public Operation {
            head * log_sums_.stride(1);
   }
 
-  const double scale_;
-  const int64_t window_;   // 0: none
-  const double soft_cap_;  // 0: none
+  const AttentionOptions options_;
+  std::optional<RandomSource> random_;  // none: nothing is dropped
+  kernel::DropoutStream drop_;
   at::Tensor q_, k_, v_, bias_, first_keys_, y_, log_sums_;
 };
 
@@ -160,12 +183,20 @@ class Attention final : public Operation {
 
 OperationOr MakeAttention(const NodeInfo& info) {
   const Attributes attributes(info.node);
-  AUTOTP_ASSIGN_OR_RETURN(const double scale, attributes.Number("scale"));
-  AUTOTP_ASSIGN_OR_RETURN(const int64_t window,
-                          attributes.Integer("window", 0));
-  AUTOTP_ASSIGN_OR_RETURN(const double soft_cap,
-                          attributes.Number("soft_cap", 0));
-  return std::make_unique<Attention>(scale, window, soft_cap);
+  AttentionOptions options;
+  AUTOTP_ASSIGN_OR_RETURN(options.scale, attributes.Number("scale"));
+  AUTOTP_ASSIGN_OR_RETURN(options.window, attributes.Integer("window", 0));
+  AUTOTP_ASSIGN_OR_RETURN(options.soft_cap, attributes.Number("soft_cap", 0));
+  AUTOTP_ASSIGN_OR_RETURN(options.dropout, attributes.Number("dropout", 0));
+  if (options.dropout > 0) {
+    AUTOTP_ASSIGN_OR_RETURN(options.stream, attributes.Integer("stream"));
+    const std::vector<int64_t> shape = OutputShape(info, 0);
+    AUTOTP_ASSIGN_OR_RETURN(const DropoutPlaces places,
+                            DropoutPlaces::Make(info.node, shape, /*dim=*/1));
+    for (int64_t head = 0; head < shape[1]; ++head)
+      options.head_places.push_back(places.Position(head));
+  }
+  return std::make_unique<Attention>(std::move(options));
 }
 
 }  // namespace autotp::runtime

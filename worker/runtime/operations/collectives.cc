@@ -35,6 +35,8 @@ class Copy final : public Operation {
     return absl::OkStatus();
   }
 
+  bool Keeps() const override { return false; }
+
  private:
   collective::Communicator* const group_;
 };
@@ -54,6 +56,8 @@ class AllReduce final : public Operation {
     if (context.Needs(0)) context.Add(0, std::move(dy));
     return absl::OkStatus();
   }
+
+  bool Keeps() const override { return false; }
 
  private:
   collective::Communicator* const group_;

@@ -31,6 +31,8 @@ class Add final : public Operation {
     return absl::OkStatus();
   }
 
+  bool Keeps() const override { return false; }
+
  private:
   std::vector<int64_t> b_shape_;
 };
@@ -40,6 +42,7 @@ class Mul final : public Operation {
   absl::Status Forward(ForwardContext& context) override {
     a_ = context.Input(0);
     b_ = context.Input(1);
+    if (!context.Wants(0)) return absl::OkStatus();
     context.Give(0, ToFloat(a_).mul(ToFloat(b_)));
     return absl::OkStatus();
   }
@@ -75,6 +78,8 @@ class Scale final : public Operation {
     if (context.Needs(0)) context.Add(0, dy.mul(factor_));
     return absl::OkStatus();
   }
+
+  bool Keeps() const override { return false; }
 
  private:
   void RoundTo(at::ScalarType type) {

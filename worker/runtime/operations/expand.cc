@@ -27,6 +27,8 @@ class Expand final : public Operation {
     return absl::OkStatus();
   }
 
+  bool Keeps() const override { return false; }
+
  private:
   const int64_t dim_;
   const std::vector<int64_t> shape_;

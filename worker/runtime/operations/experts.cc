@@ -74,6 +74,7 @@ class Experts final : public Operation {
       Multiply(Of(x, e), ToMatrix(gate).T(), false, Of(gate_, e));
       Multiply(Of(x, e), ToMatrix(up).T(), false, Of(up_, e));
     });
+    if (!context.Wants(0)) return absl::OkStatus();
     const at::Tensor inner = Gate(kind_, gate_, up_);
     const at::Tensor results = Rows(routing_.rows(), width_);
     ForEachExpert([&](int e, const at::Tensor&, const at::Tensor&,

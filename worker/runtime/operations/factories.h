@@ -24,6 +24,7 @@ OperationOr MakeGatedActivation(const NodeInfo& info);
 OperationOr MakeAdd(const NodeInfo& info);
 OperationOr MakeMul(const NodeInfo& info);
 OperationOr MakeScale(const NodeInfo& info);
+OperationOr MakeDropout(const NodeInfo& info);
 OperationOr MakeReshape(const NodeInfo& info);
 OperationOr MakeTranspose(const NodeInfo& info);
 OperationOr MakeSlice(const NodeInfo& info);

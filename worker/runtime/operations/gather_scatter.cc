@@ -34,6 +34,8 @@ class AllGather final : public Operation {
     return absl::OkStatus();
   }
 
+  bool Keeps() const override { return false; }
+
  private:
   const CutDim cut_;
   const bool summed_;
@@ -55,6 +57,8 @@ class ReduceScatter final : public Operation {
     if (context.Needs(0)) context.Add(0, std::move(whole));
     return absl::OkStatus();
   }
+
+  bool Keeps() const override { return false; }
 
  private:
   const CutDim cut_;
@@ -80,6 +84,8 @@ class Take final : public Operation {
     context.Add(0, std::move(whole));
     return absl::OkStatus();
   }
+
+  bool Keeps() const override { return false; }
 
  private:
   const int64_t dim_;

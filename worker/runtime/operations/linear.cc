@@ -30,8 +30,9 @@ class Linear final : public Operation {
 
   absl::Status Forward(ForwardContext& context) override {
     x_ = context.Input(0);
-    const at::Tensor x = Rows(ToFloat(x_));
     weight_ = context.Input(1);
+    if (!context.Wants(0)) return absl::OkStatus();
+    const at::Tensor x = Rows(ToFloat(x_));
     const at::Tensor weight =
         transposed_ ? ToFloat(weight_) : ToFloat(weight_).t();
     const at::Tensor bias = context.FloatInput(2);

@@ -45,6 +45,8 @@ class RotaryTable final : public Operation {
 
   absl::Status Backward(BackwardContext&) override { return absl::OkStatus(); }
 
+  bool Keeps() const override { return false; }
+
  private:
   at::Tensor cos_, sin_;
 };
@@ -78,6 +80,8 @@ class AlibiTable final : public Operation {
   }
 
   absl::Status Backward(BackwardContext&) override { return absl::OkStatus(); }
+
+  bool Keeps() const override { return false; }
 
  private:
   at::Tensor bias_;
@@ -119,6 +123,8 @@ class Rotary final : public Operation {
     cos_ = sin_ = at::Tensor();
     return absl::OkStatus();
   }
+
+  void Forget() override { cos_ = sin_ = at::Tensor(); }
 
  private:
   void Turn(const at::Tensor& x, bool inverse, at::Tensor& y) const {

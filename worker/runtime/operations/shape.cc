@@ -26,6 +26,8 @@ class Reshape final : public Operation {
     return absl::OkStatus();
   }
 
+  bool Keeps() const override { return false; }
+
  private:
   const std::vector<int64_t> from_;
   const std::vector<int64_t> to_;
@@ -45,6 +47,8 @@ class Transpose final : public Operation {
     if (context.Needs(0)) context.Add(0, dy.transpose(a_, b_));
     return absl::OkStatus();
   }
+
+  bool Keeps() const override { return false; }
 
  private:
   const int64_t a_;
@@ -70,6 +74,8 @@ class Slice final : public Operation {
     context.Deliver(0, std::move(room));
     return absl::OkStatus();
   }
+
+  bool Keeps() const override { return false; }
 
  private:
   const int64_t dim_;
@@ -102,6 +108,8 @@ class Concat final : public Operation {
     return absl::OkStatus();
   }
 
+  bool Keeps() const override { return false; }
+
  private:
   const int64_t dim_;
   const std::vector<int64_t> lengths_;
@@ -124,6 +132,8 @@ class Stack final : public Operation {
       if (context.Needs(i)) context.Add(i, dy.select(0, i));
     return absl::OkStatus();
   }
+
+  bool Keeps() const override { return false; }
 
  private:
   const int count_;

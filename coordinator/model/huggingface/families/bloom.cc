@@ -13,28 +13,28 @@ using program::ValueId;
 absl::StatusOr<FamilyProgram> BuildBloom(
     ConfigReader& config, const InputShape& input,
     std::vector<v1::Diagnostic>* warnings) {
-  const DecoderSizes sizes = ReadDecoderSizes(
-      config, input,
-      {.keys = {.hidden = "n_embed",
-                .intermediate = "",
-                .layers = "n_layer",
-                .heads = "n_head",
-                .key_value_heads = "",
-                .norm_eps = "layer_norm_epsilon",
-                .activation = ""},
-       .vocabulary = 250880,
-       .hidden = 64,
-       .intermediate = 0,
-       .layers = 2,
-       .heads = 8,
-       .norm = NormKind::kLayer,
-       .norm_eps = 1e-5,
-       .activation = "gelu_tanh",
-       .tied = true,
-       .pads = false,
-       .has_rotary = false,
-       .dropout = {{"attention_dropout", 0}, {"hidden_dropout", 0}}},
-      warnings);
+  const DecoderSizes sizes =
+      ReadDecoderSizes(config, input,
+                       {.keys = {.hidden = "n_embed",
+                                 .intermediate = "",
+                                 .layers = "n_layer",
+                                 .heads = "n_head",
+                                 .key_value_heads = "",
+                                 .norm_eps = "layer_norm_epsilon",
+                                 .activation = ""},
+                        .vocabulary = 250880,
+                        .hidden = 64,
+                        .intermediate = 0,
+                        .layers = 2,
+                        .heads = 8,
+                        .norm = NormKind::kLayer,
+                        .norm_eps = 1e-5,
+                        .activation = "gelu_tanh",
+                        .tied = true,
+                        .pads = false,
+                        .has_rotary = false,
+                        .residual_dropout = {"hidden_dropout"}},
+                       warnings);
   const bool normed_residual =
       config.Flag("apply_residual_connection_post_layernorm", false);
   AUTOTP_RETURN_IF_ERROR(config.status());
@@ -59,11 +59,11 @@ absl::StatusOr<FamilyProgram> BuildBloom(
         d.Linear("query_key_value", y, d.FusedWidth(), /*bias=*/true);
     const ValueId z =
         d.Attend(d.FromGroups(qkv), {.rotary = false, .bias = alibi});
-    return d.Linear("dense", z, sizes.hidden, /*bias=*/true);
+    return d.Drop(d.Linear("dense", z, sizes.hidden, /*bias=*/true));
   };
   const auto mlp = [&](ValueId y) {
     const auto scope = b.Enter("mlp");
-    return d.Mlp(y, "dense_h_to_4h", "dense_4h_to_h", /*bias=*/true);
+    return d.Drop(d.Mlp(y, "dense_h_to_4h", "dense_4h_to_h", /*bias=*/true));
   };
   x = d.Layers(x, [&](int64_t, ValueId h) {
     ValueId y = d.Norm("input_layernorm", h);

@@ -1,7 +1,8 @@
 // Falcon, in its three layouts of q, k and v: one key and value head for all
 // (7B), groups (40B, 180B, Falcon 2), a head each (RW, with ALiBi). Attention
 // and MLP stand beside each other, with one norm or two, or one behind the
-// other.
+// other. Dropout as in Transformers: of the attention with ALiBi only; of what
+// the attention adds, where the MLP is behind it, with attention_dropout.
 #include <cmath>
 #include <utility>
 
@@ -40,7 +41,7 @@ absl::StatusOr<FamilyProgram> BuildFalcon(
        .tied = true,
        .pads = false,
        .has_rotary = !alibi,
-       .dropout = {{"attention_dropout", 0}, {"hidden_dropout", 0}}},
+       .residual_dropout = {"hidden_dropout"}},
       warnings);
   if (one_group) sizes.key_value_heads = 1;
   AUTOTP_RETURN_IF_ERROR(config.status());
@@ -52,7 +53,7 @@ absl::StatusOr<FamilyProgram> BuildFalcon(
              .norm = "ln_f"});
   program::Builder& b = d.builder();
   ValueId x = d.Embed();
-  AttendOptions attend = {.rotary = !alibi};
+  AttendOptions attend = {.rotary = !alibi, .dropout = alibi};
   if (alibi) {
     // The bias is rounded, and scaled as the scores are.
     const auto base = d.EnterBase();
@@ -75,12 +76,12 @@ absl::StatusOr<FamilyProgram> BuildFalcon(
   x = d.Layers(x, [&](int64_t, ValueId h) {
     const ValueId y = d.Norm(two_norms ? "ln_attn" : "input_layernorm", h);
     if (!parallel) {
-      h = b.Add(h, attention(y));
-      return b.Add(h, mlp(d.Norm("post_attention_layernorm", h)));
+      h = b.Add(h, b.Dropout(attention(y), sizes.attention_dropout));
+      return b.Add(h, d.Drop(mlp(d.Norm("post_attention_layernorm", h))));
     }
     const ValueId z = two_norms ? d.Norm("ln_mlp", h) : y;
     const ValueId attended = attention(y);
-    return b.Add(h, b.Add(attended, mlp(z)));
+    return b.Add(h, d.Drop(b.Add(attended, mlp(z))));
   });
   return std::move(d).Finish(d.Loss(x));
 }

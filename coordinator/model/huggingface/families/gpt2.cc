@@ -35,9 +35,9 @@ absl::StatusOr<FamilyProgram> BuildGpt2(ConfigReader& config,
                         .tied = true,
                         .pads = false,
                         .has_rotary = false,
-                        .dropout = {{"attn_pdrop", 0.1},
-                                    {"embd_pdrop", 0.1},
-                                    {"resid_pdrop", 0.1}}},
+                        .attention_dropout = {"attn_pdrop", 0.1},
+                        .residual_dropout = {"resid_pdrop", 0.1},
+                        .embedding_dropout = {"embd_pdrop", 0.1}},
                        warnings);
   NeedPositions(config, sizes, "n_positions");
   const bool scaled = config.Flag("scale_attn_weights", true);
@@ -64,13 +64,13 @@ absl::StatusOr<FamilyProgram> BuildGpt2(ConfigReader& config,
     const ValueId qkv = d.Conv1d("c_attn", x, d.FusedWidth(), deviation);
     const ValueId y =
         d.Attend(d.FromBlocks(qkv), {.rotary = false, .scale = scale});
-    return d.Conv1d("c_proj", y, sizes.hidden, branch);
+    return d.Drop(d.Conv1d("c_proj", y, sizes.hidden, branch));
   };
   const auto mlp = [&](ValueId x) {
     const auto scope = b.Enter("mlp");
     const ValueId y = d.Conv1d("c_fc", x, sizes.intermediate, deviation);
-    return d.Conv1d("c_proj", b.Activation(y, sizes.activation), sizes.hidden,
-                    branch);
+    return d.Drop(d.Conv1d("c_proj", b.Activation(y, sizes.activation),
+                           sizes.hidden, branch));
   };
 
   ValueId x = d.Embed();
@@ -78,7 +78,7 @@ absl::StatusOr<FamilyProgram> BuildGpt2(ConfigReader& config,
     const auto base = d.EnterBase();
     x = b.Add(x, d.Positions("wpe", sizes.positions, 0));
   }
-  x = d.Layers(x, [&](int64_t layer, ValueId h) {
+  x = d.Layers(d.DropEmbedding(x), [&](int64_t layer, ValueId h) {
     h = b.Add(h, attention(layer, d.Norm("ln_1", h)));
     return b.Add(h, mlp(d.Norm("ln_2", h)));
   });

@@ -28,7 +28,8 @@ absl::StatusOr<FamilyProgram> BuildGptNeoX(
                   .share = 0.25,
                   .share_key = "rotary_pct",
                   .partial = true},
-       .dropout = {{"attention_dropout", 0}, {"hidden_dropout", 0}}},
+       .residual_dropout = {"hidden_dropout"},
+       .embedding_dropout = {"hidden_dropout"}},
       warnings);
   const bool bias = config.Flag("attention_bias", true);
   const bool parallel = config.Flag("use_parallel_residual", true);
@@ -43,12 +44,12 @@ absl::StatusOr<FamilyProgram> BuildGptNeoX(
   const auto attention = [&](ValueId x) {
     const auto scope = b.Enter("attention");
     const ValueId qkv = d.Linear("query_key_value", x, d.FusedWidth(), bias);
-    return d.Linear("dense", d.Attend(d.FromGroups(qkv), {}), sizes.hidden,
-                    bias);
+    return d.Drop(
+        d.Linear("dense", d.Attend(d.FromGroups(qkv), {}), sizes.hidden, bias));
   };
   const auto mlp = [&](ValueId x) {
     const auto scope = b.Enter("mlp");
-    return d.Mlp(x, "dense_h_to_4h", "dense_4h_to_h", /*bias=*/true);
+    return d.Drop(d.Mlp(x, "dense_h_to_4h", "dense_4h_to_h", /*bias=*/true));
   };
   return std::move(d).Build([&](int64_t, ValueId x) {
     const ValueId y = attention(d.Norm("input_layernorm", x));

@@ -12,27 +12,29 @@ using program::ValueId;
 absl::StatusOr<FamilyProgram> BuildGptJ(ConfigReader& config,
                                         const InputShape& input,
                                         std::vector<v1::Diagnostic>* warnings) {
-  DecoderSizes sizes = ReadDecoderSizes(
-      config, input,
-      {.keys = {.hidden = "n_embd",
-                .intermediate = "n_inner",
-                .layers = "n_layer",
-                .heads = "n_head",
-                .key_value_heads = "",
-                .positions = "n_positions",
-                .norm_eps = "layer_norm_epsilon",
-                .activation = "activation_function"},
-       .vocabulary = 50400,
-       .intermediate = 0,
-       .layers = 28,
-       .heads = 16,
-       .norm = NormKind::kLayer,
-       .norm_eps = 1e-5,
-       .activation = "gelu_new",
-       .pads = false,
-       .has_rotary = false,
-       .dropout = {{"attn_pdrop", 0}, {"embd_pdrop", 0}, {"resid_pdrop", 0}}},
-      warnings);
+  DecoderSizes sizes =
+      ReadDecoderSizes(config, input,
+                       {.keys = {.hidden = "n_embd",
+                                 .intermediate = "n_inner",
+                                 .layers = "n_layer",
+                                 .heads = "n_head",
+                                 .key_value_heads = "",
+                                 .positions = "n_positions",
+                                 .norm_eps = "layer_norm_epsilon",
+                                 .activation = "activation_function"},
+                        .vocabulary = 50400,
+                        .intermediate = 0,
+                        .layers = 28,
+                        .heads = 16,
+                        .norm = NormKind::kLayer,
+                        .norm_eps = 1e-5,
+                        .activation = "gelu_new",
+                        .pads = false,
+                        .has_rotary = false,
+                        .attention_dropout = {"attn_pdrop"},
+                        .residual_dropout = {"resid_pdrop"},
+                        .embedding_dropout = {"embd_pdrop"}},
+                       warnings);
   sizes.rotary.width = config.Size("rotary_dim", 64);
   if (sizes.rotary.width > sizes.head_width || sizes.rotary.width % 2 != 0) {
     config.Fail("rotary_dim", "has to be even and at most a head's width");
@@ -50,17 +52,18 @@ absl::StatusOr<FamilyProgram> BuildGptJ(ConfigReader& config,
     const auto scope = b.Enter("attn");
     const ValueId y =
         d.Attend(d.Project(x, /*bias=*/false), {.interleaved = true});
-    return d.Linear("out_proj", y, sizes.hidden, /*bias=*/false);
+    return d.Drop(d.Linear("out_proj", y, sizes.hidden, /*bias=*/false));
   };
   const auto mlp = [&](ValueId x) {
     const auto scope = b.Enter("mlp");
-    return d.Mlp(x, "fc_in", "fc_out", /*bias=*/true);
+    return d.Drop(d.Mlp(x, "fc_in", "fc_out", /*bias=*/true));
   };
-  const ValueId x = d.Layers(d.Embed(), [&](int64_t, ValueId h) {
-    const ValueId y = d.Norm("ln_1", h);
-    const ValueId z = attention(y);
-    return b.Add(h, b.Add(z, mlp(y)));
-  });
+  const ValueId x =
+      d.Layers(d.DropEmbedding(d.Embed()), [&](int64_t, ValueId h) {
+        const ValueId y = d.Norm("ln_1", h);
+        const ValueId z = attention(y);
+        return b.Add(h, b.Add(z, mlp(y)));
+      });
   return std::move(d).Finish(d.Loss(x, {.bias = true}));
 }
 

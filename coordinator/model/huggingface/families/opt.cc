@@ -30,9 +30,7 @@ absl::StatusOr<FamilyProgram> BuildOpt(ConfigReader& config,
                         .tied = true,
                         .padding_idx = 1,
                         .has_rotary = false,
-                        .dropout = {{"attention_dropout", 0},
-                                    {"dropout", 0.1},
-                                    {"layerdrop", 0}}},
+                        .residual_dropout = {"dropout", 0.1}},
                        warnings);
   NeedPositions(config, sizes, "max_position_embeddings");
   sizes.embedding_width = config.Size("word_embed_proj_dim", sizes.hidden);
@@ -43,6 +41,10 @@ absl::StatusOr<FamilyProgram> BuildOpt(ConfigReader& config,
   const bool norm_first = config.Flag("do_layer_norm_before", true);
   const bool norm_last =
       norm_first && !config.Flag("_remove_final_layer_norm", false);
+  if (config.Number("layerdrop", 0) != 0) {
+    config.Fail("layerdrop", "is not 0, and all layers are run here",
+                "set it to 0");
+  }
   AUTOTP_RETURN_IF_ERROR(config.status());
 
   Decoder d("opt", sizes, {.base = "model.decoder", .norm = ""});
@@ -51,7 +53,10 @@ absl::StatusOr<FamilyProgram> BuildOpt(ConfigReader& config,
   const auto attention = [&](ValueId x) {
     const auto scope = b.Enter("self_attn");
     const ValueId y = d.Attend(d.Project(x, bias), {.rotary = false});
-    return d.Linear("out_proj", y, sizes.hidden, bias);
+    return d.Drop(d.Linear("out_proj", y, sizes.hidden, bias));
+  };
+  const auto mlp = [&](ValueId x) {
+    return d.Drop(d.Mlp(x, "fc1", "fc2", bias));
   };
 
   ValueId x = d.Embed();
@@ -65,10 +70,10 @@ absl::StatusOr<FamilyProgram> BuildOpt(ConfigReader& config,
   x = d.Layers(x, [&](int64_t, ValueId h) {
     if (norm_first) {
       h = b.Add(h, attention(d.Norm("self_attn_layer_norm", h)));
-      return b.Add(h, d.Mlp(d.Norm("final_layer_norm", h), "fc1", "fc2", bias));
+      return b.Add(h, mlp(d.Norm("final_layer_norm", h)));
     }
     h = d.Norm("self_attn_layer_norm", b.Add(h, attention(h)));
-    return d.Norm("final_layer_norm", b.Add(h, d.Mlp(h, "fc1", "fc2", bias)));
+    return d.Norm("final_layer_norm", b.Add(h, mlp(h)));
   });
   {
     const auto base = d.EnterBase();

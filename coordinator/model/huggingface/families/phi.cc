@@ -23,9 +23,8 @@ absl::StatusOr<FamilyProgram> BuildPhi(ConfigReader& config,
                         .norm_eps = 1e-5,
                         .activation = "gelu_new",
                         .rotary = {.share = 0.5, .partial = true},
-                        .dropout = {{"attention_dropout", 0},
-                                    {"embd_pdrop", 0},
-                                    {"resid_pdrop", 0}}},
+                        .residual_dropout = {"resid_pdrop"},
+                        .embedding_dropout = {"embd_pdrop"}},
                        warnings);
   const bool qk_norm = config.Flag("qk_layernorm", false);
   AUTOTP_RETURN_IF_ERROR(config.status());
@@ -39,17 +38,19 @@ absl::StatusOr<FamilyProgram> BuildPhi(ConfigReader& config,
       heads.q = d.Norm("q_layernorm", heads.q);
       heads.k = d.Norm("k_layernorm", heads.k);
     }
-    return d.Linear("dense", d.Attend(heads, {}), sizes.hidden, /*bias=*/true);
+    return d.Drop(d.Linear("dense", d.Attend(heads, {}), sizes.hidden,
+                           /*bias=*/true));
   };
   const auto mlp = [&](ValueId x) {
     const auto scope = b.Enter("mlp");
-    return d.Mlp(x, "fc1", "fc2", /*bias=*/true);
+    return d.Drop(d.Mlp(x, "fc1", "fc2", /*bias=*/true));
   };
-  const ValueId x = d.Layers(d.Embed(), [&](int64_t, ValueId h) {
-    const ValueId y = d.Norm("input_layernorm", h);
-    const ValueId z = attention(y);
-    return b.Add(h, b.Add(z, mlp(y)));
-  });
+  const ValueId x =
+      d.Layers(d.DropEmbedding(d.Embed()), [&](int64_t, ValueId h) {
+        const ValueId y = d.Norm("input_layernorm", h);
+        const ValueId z = attention(y);
+        return b.Add(h, b.Add(z, mlp(y)));
+      });
   return std::move(d).Finish(d.Loss(x, {.bias = true}));
 }
 

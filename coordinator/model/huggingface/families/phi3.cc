@@ -25,9 +25,8 @@ absl::StatusOr<FamilyProgram> BuildPhi3(ConfigReader& config,
                         .rotary = {.partial = true,
                                    .original_positions = 4096,
                                    .yarn_means_longrope = true},
-                        .dropout = {{"attention_dropout", 0},
-                                    {"embd_pdrop", 0},
-                                    {"resid_pdrop", 0}}},
+                        .residual_dropout = {"resid_pdrop"},
+                        .unused_dropout = "embd_pdrop"},
                        warnings);
   const int64_t window = ReadWindow(config, 0);
   AUTOTP_RETURN_IF_ERROR(config.status());
@@ -41,9 +40,9 @@ absl::StatusOr<FamilyProgram> BuildPhi3(ConfigReader& config,
                     sizes.hidden, /*bias=*/false);
   };
   return std::move(d).Build([&](int64_t, ValueId x) {
-    x = b.Add(x, attention(d.Norm("input_layernorm", x)));
-    return b.Add(x,
-                 d.FusedGatedMlp("mlp", d.Norm("post_attention_layernorm", x)));
+    x = b.Add(x, d.Drop(attention(d.Norm("input_layernorm", x))));
+    return b.Add(x, d.Drop(d.FusedGatedMlp(
+                        "mlp", d.Norm("post_attention_layernorm", x))));
   });
 }
 

@@ -34,19 +34,19 @@ ValueId NormHeads(Decoder& d, absl::string_view module, ValueId x,
 absl::StatusOr<FamilyProgram> BuildStableLm(
     ConfigReader& config, const InputShape& input,
     std::vector<v1::Diagnostic>* warnings) {
-  const DecoderSizes sizes = ReadDecoderSizes(
-      config, input,
-      {.keys = {.norm_eps = "layer_norm_eps"},
-       .vocabulary = 50304,
-       .hidden = 2560,
-       .intermediate = 6912,
-       .key_value_heads = 32,
-       .positions = 4096,
-       .norm = NormKind::kLayer,
-       .norm_eps = 1e-5,
-       .rotary = {.share = 0.25, .partial = true},
-       .dropout = {{"attention_dropout", 0}, {"hidden_dropout", 0}}},
-      warnings);
+  const DecoderSizes sizes =
+      ReadDecoderSizes(config, input,
+                       {.keys = {.norm_eps = "layer_norm_eps"},
+                        .vocabulary = 50304,
+                        .hidden = 2560,
+                        .intermediate = 6912,
+                        .key_value_heads = 32,
+                        .positions = 4096,
+                        .norm = NormKind::kLayer,
+                        .norm_eps = 1e-5,
+                        .rotary = {.share = 0.25, .partial = true},
+                        .residual_dropout = {"hidden_dropout"}},
+                       warnings);
   const bool bias = config.Flag("use_qkv_bias", false);
   const bool qk_norm = config.Flag("qk_layernorm", false);
   const bool parallel = config.Flag("use_parallel_residual", false);
@@ -68,10 +68,10 @@ absl::StatusOr<FamilyProgram> BuildStableLm(
     ValueId y = d.Norm("input_layernorm", x);
     const ValueId z = attention(y);
     if (parallel)
-      return b.Add(x, b.Add(z, d.GatedMlp("mlp", y, /*bias=*/false)));
+      return b.Add(x, b.Add(z, d.Drop(d.GatedMlp("mlp", y, /*bias=*/false))));
     x = b.Add(x, z);
     y = d.Norm("post_attention_layernorm", x);
-    return b.Add(x, d.GatedMlp("mlp", y, /*bias=*/false));
+    return b.Add(x, d.Drop(d.GatedMlp("mlp", y, /*bias=*/false)));
   });
 }
 

@@ -28,9 +28,8 @@ absl::StatusOr<FamilyProgram> BuildStarcoder2(
                         .activation = "gelu_pytorch_tanh",
                         .standard_deviation = 0.018042,
                         .tied = true,
-                        .dropout = {{"attention_dropout", 0},
-                                    {"embedding_dropout", 0},
-                                    {"residual_dropout", 0}}},
+                        .residual_dropout = {"residual_dropout"},
+                        .embedding_dropout = {"embedding_dropout"}},
                        warnings);
   const bool bias = config.Flag("use_bias", true);
   const int64_t window = ReadWindow(config, 0);
@@ -42,11 +41,11 @@ absl::StatusOr<FamilyProgram> BuildStarcoder2(
       .qkv_bias = bias, .out_bias = bias, .attend = {.window = window}};
   const auto mlp = [&](ValueId x) {
     const auto scope = b.Enter("mlp");
-    return d.Mlp(x, "c_fc", "c_proj", bias);
+    return d.Drop(d.Mlp(x, "c_fc", "c_proj", bias));
   };
   return std::move(d).Build([&](int64_t, ValueId x) {
-    x = b.Add(
-        x, d.Attention("self_attn", d.Norm("input_layernorm", x), attention));
+    x = b.Add(x, d.Drop(d.Attention("self_attn", d.Norm("input_layernorm", x),
+                                    attention)));
     return b.Add(x, mlp(d.Norm("post_attention_layernorm", x)));
   });
 }

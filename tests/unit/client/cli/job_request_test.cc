@@ -132,6 +132,25 @@ TEST_F(JobRequestTest, ASeparatorIsNoNegativeNumber) {
               HasSubstr("separator: -2"));
 }
 
+TEST_F(JobRequestTest, NoDecayTakesPatterns) {
+  JobRequest request = Minimal();
+  CLI::App app;
+  AddNoDecayFlag(app, request);
+  app.parse("--no-decay .*norm --no-decay .*bias",
+            /*program_name_included=*/false);
+  const auto spec = ToJobSpec(request);
+  ASSERT_TRUE(spec.ok()) << spec.status();
+  EXPECT_THAT(spec->run().undecayed_parameters(),
+              ::testing::ElementsAre(".*norm", ".*bias"));
+  const std::string path = folder_ / "job.json";
+  std::ofstream(path) << R"({"no_decay": [".*norm"]})";
+  ASSERT_TRUE(ReadJobFile(path, request).ok());
+  EXPECT_THAT(request.no_decay, ::testing::ElementsAre(".*norm"));
+  std::ofstream(path) << R"({"no_decay": [1]})";
+  EXPECT_THAT(std::string(ReadJobFile(path, request).message()),
+              HasSubstr("\"no_decay\" is no list of texts"));
+}
+
 TEST_F(JobRequestTest, PathsBecomeAbsolute) {
   const auto spec = ToJobSpec(Minimal());
   ASSERT_TRUE(spec.ok()) << spec.status();

@@ -107,8 +107,7 @@ TEST(ReadConfigTest, RefusedOnlyWhenSwitchedOn) {
     std::string reason;  // empty: accepted
   };
   for (const Case& c : std::vector<Case>{
-           {"\"fp16\": {\"fp16_master_weights_and_grads\": true}",
-            "KEY_REFUSED"},
+           {"\"fp16\": {\"fp16_master_weights_and_grads\": true}", ""},
            {"\"fp16\": {\"enabled\": false, \"loss_scale\": 0}", ""},
            {"\"fp16\": {\"enabled\": \"auto\"}", ""},
            {"\"zero_optimization\": {\"offload_optimizer\": "
@@ -123,9 +122,20 @@ TEST(ReadConfigTest, RefusedOnlyWhenSwitchedOn) {
            {"\"optimizer\": {\"type\": \"Adam\", \"params\": "
             "{\"max_grad_norm\": 1.0}}",
             "KEY_REFUSED"},
-           {"\"optimizer\": {\"type\": \"Lion\"}", "OPTIMIZER_NOT_SUPPORTED"},
-           {"\"scheduler\": {\"type\": \"OneCycle\"}",
+           {"\"optimizer\": {\"type\": \"RMSprop\"}",
+            "OPTIMIZER_NOT_SUPPORTED"},
+           {"\"scheduler\": {\"type\": \"CyclicLR\"}",
             "SCHEDULER_NOT_SUPPORTED"},
+           {"\"scheduler\": {\"type\": \"StepLR\"}", "MISSING_KEY"},
+           {"\"scheduler\": {\"type\": \"MultiStepLR\", \"params\": "
+            "{\"milestones\": [3, 0.5]}}",
+            "WRONG_TYPE"},
+           {"\"optimizer\": {\"type\": \"SGD\", \"params\": "
+            "{\"nesterov\": true}}",
+            "NESTEROV_WITHOUT_MOMENTUM"},
+           {"\"optimizer\": {\"type\": \"Lamb\", \"params\": "
+            "{\"min_coeff\": 11}}",
+            "OUT_OF_RANGE"},
            {"\"gradient_allreduce_op\": \"sum\"", "UNKNOWN_VALUE"},
            {"\"gradient_allreduce_op\": \"mean\"", ""}}) {
     const Reading reading = Read(With(c.members));
@@ -199,6 +209,71 @@ TEST(ReadConfigTest, Optimizers) {
   EXPECT_EQ(Optimizer(R"({"type": "AdamW", "params": {"torch_adam": true}})")
                 .weight_decay(),
             0.01);
+}
+
+TEST(ReadConfigTest, OptimizersHaveTheirOwnDefaults) {
+  EXPECT_EQ(Optimizer(R"({"type": "Adagrad"})").learning_rate(), 0.01);
+  EXPECT_EQ(Optimizer(R"({"type": "Adagrad"})").epsilon(), 1e-10);
+  EXPECT_EQ(Optimizer(R"({"type": "SGD"})").learning_rate(), 0.001);
+  EXPECT_EQ(Optimizer(R"({"type": "Lamb"})").maximum_coefficient(), 10);
+  EXPECT_EQ(Optimizer(R"({"type": "Lion"})").beta2(), 0.999);
+  const v1::OptimizerConfig muon = Optimizer(R"({"type": "Muon"})");
+  EXPECT_EQ(muon.learning_rate(), 0.02);
+  EXPECT_EQ(muon.adam_learning_rate(), 3e-4);
+  EXPECT_EQ(muon.beta2(), 0.95);
+  EXPECT_EQ(muon.epsilon(), 1e-10);
+  const v1::OptimizerConfig both =
+      Optimizer(R"({"type": "Muon", "params": {"lr": 0.5, "adam_lr": 0.25}})");
+  EXPECT_EQ(both.learning_rate(), 0.5);
+  EXPECT_EQ(both.adam_learning_rate(), 0.25);
+}
+
+TEST(ReadConfigTest, SixteenBitMastersAndStates) {
+  const auto precision = [](const std::string& members) {
+    return Read(With(members)).result.training.value_or(v1::TrainingConfig());
+  };
+  const v1::TrainingConfig plain = precision(R"("bf16": {"enabled": true})");
+  EXPECT_EQ(plain.master_dtype(), v1::DATA_TYPE_FLOAT32);
+  EXPECT_EQ(plain.state_dtype(), v1::DATA_TYPE_FLOAT32);
+  EXPECT_EQ(plain.gradient_dtype(), v1::DATA_TYPE_FLOAT32);
+  const v1::TrainingConfig brain = precision(
+      R"("bf16": {"enabled": true, "bf16_master_weights_and_grads": true,
+                  "bf16_optimizer_states": true})");
+  EXPECT_EQ(brain.master_dtype(), v1::DATA_TYPE_BFLOAT16);
+  EXPECT_EQ(brain.state_dtype(), v1::DATA_TYPE_BFLOAT16);
+  EXPECT_EQ(brain.gradient_dtype(), v1::DATA_TYPE_BFLOAT16);
+  const v1::TrainingConfig half = precision(
+      R"("fp16": {"enabled": true, "fp16_master_weights_and_grads": true},
+         "data_types": {"grad_accum_dtype": "fp32"})");
+  EXPECT_EQ(half.master_dtype(), v1::DATA_TYPE_FLOAT16);
+  EXPECT_EQ(half.state_dtype(), v1::DATA_TYPE_FLOAT32);
+  EXPECT_EQ(half.gradient_dtype(), v1::DATA_TYPE_FLOAT32);
+}
+
+// The effective JSON reads as the same configuration.
+TEST(ReadConfigTest, EveryOptimizerAndScheduleSurvivesItsEffectiveJson) {
+  for (const std::string optimizer :
+       {"Adam", "AdamW", "Adagrad", "Lamb", "Lion", "Muon", "SGD"}) {
+    for (const std::string scheduler :
+         {R"("WarmupLR")", R"("LRRangeTest")",
+          R"("OneCycle", "params": {"cycle_min_lr": 0.1, "cycle_max_lr": 1})",
+          R"("LinearLR")", R"("ConstantLR")",
+          R"("StepLR", "params": {"step_size": 3})",
+          R"("MultiStepLR", "params": {"milestones": [3, 5]})",
+          R"("ExponentialLR", "params": {"gamma": 0.5})", R"("PolynomialLR")",
+          R"("CosineAnnealingLR", "params": {"T_max": 9})",
+          R"("CosineAnnealingWarmRestarts", "params": {"T_0": 9})"}) {
+      const Reading first = Read(With(absl::StrCat(
+          R"("optimizer": {"type": ")", optimizer, R"("}, "scheduler": )",
+          R"({"type": )", scheduler, "}")));
+      ASSERT_TRUE(first.result.training.has_value()) << optimizer << scheduler;
+      const Reading second = Read(first.result.effective_json);
+      ASSERT_TRUE(second.result.training.has_value()) << optimizer << scheduler;
+      EXPECT_EQ(first.result.training->SerializeAsString(),
+                second.result.training->SerializeAsString())
+          << first.result.effective_json;
+    }
+  }
 }
 
 TEST(ReadConfigTest, Schedulers) {

@@ -199,12 +199,14 @@ TEST(LoadModelTest, SaysWhatFolderIsMissing) {
 
 TEST(LoadModelTest, WarnsAboutWhatHasNoEffect) {
   nlohmann::json config = TinyLlamaConfig();
-  config["attention_dropout"] = 0.1;
+  config["model_type"] = "phi3";
+  config["embd_pdrop"] = 0.1;
   config["max_position_embeddings"] = 4;
+  config["pad_token_id"] = 1;
   const absl::StatusOr<LoadedModel> model = TinyFolder(config).Load(false);
   ASSERT_TRUE(model.ok()) << model.status();
   ASSERT_THAT(Warnings(*model), SizeIs(2));
-  EXPECT_EQ(model->warnings[0].json_pointer(), "/attention_dropout");
+  EXPECT_EQ(model->warnings[0].json_pointer(), "/embd_pdrop");
   EXPECT_GT(model->warnings[0].line(), 1);
   EXPECT_THAT(model->warnings[1].message(), HasSubstr("8 tokens"));
 }

@@ -76,9 +76,12 @@ ValueId LlamaAttention(Builder& b, const LlamaShape& s, ValueId x,
   const ValueId y =
       b.Attention(q, k, v,
                   {.scale = 1 / std::sqrt(static_cast<double>(s.head_width)),
-                   .window = s.window});
-  return b.Linear("o_proj", JoinHeads(b, y),
-                  {.out = s.hidden, .bias = s.attention_bias, .tied_to = ""});
+                   .window = s.window,
+                   .dropout = s.dropout});
+  return b.Dropout(
+      b.Linear("o_proj", JoinHeads(b, y),
+               {.out = s.hidden, .bias = s.attention_bias, .tied_to = ""}),
+      s.dropout);
 }
 
 ValueId LlamaMlp(Builder& b, const LlamaShape& s, ValueId x) {
@@ -96,7 +99,8 @@ ValueId LlamaMlp(Builder& b, const LlamaShape& s, ValueId x) {
     up = b.Linear("up_proj", x,
                   {.out = s.intermediate, .bias = s.mlp_bias, .tied_to = ""});
   }
-  return b.Linear("down_proj", b.GatedActivation(gate, up, "silu"),
+  return b.Linear("down_proj",
+                  b.Dropout(b.GatedActivation(gate, up, "silu"), s.dropout),
                   {.out = s.hidden, .bias = s.mlp_bias, .tied_to = ""});
 }
 
@@ -114,18 +118,21 @@ ValueId Gpt2Attention(Builder& b, const Gpt2Shape& s, ValueId x) {
     k = b.Linear("k", x, {.out = s.hidden, .bias = true, .tied_to = ""});
     v = b.Linear("v", x, {.out = s.hidden, .bias = true, .tied_to = ""});
   }
-  const ValueId y = b.Attention(Heads(b, q, s.heads), Heads(b, k, s.heads),
-                                Heads(b, v, s.heads), {.scale = 0.5});
-  return b.Linear("c_proj", JoinHeads(b, y),
-                  {.out = s.hidden, .bias = true, .tied_to = ""});
+  const ValueId y =
+      b.Attention(Heads(b, q, s.heads), Heads(b, k, s.heads),
+                  Heads(b, v, s.heads), {.scale = 0.5, .dropout = s.dropout});
+  return b.Dropout(b.Linear("c_proj", JoinHeads(b, y),
+                            {.out = s.hidden, .bias = true, .tied_to = ""}),
+                   s.dropout);
 }
 
 ValueId Gpt2Mlp(Builder& b, const Gpt2Shape& s, ValueId x) {
   const auto scope = b.Enter("mlp");
   const ValueId up =
       b.Linear("c_fc", x, {.out = 3 * s.hidden, .bias = true, .tied_to = ""});
-  return b.Linear("c_proj", b.Activation(up, "gelu_tanh"),
-                  {.out = s.hidden, .bias = true, .tied_to = ""});
+  return b.Dropout(b.Linear("c_proj", b.Activation(up, "gelu_tanh"),
+                            {.out = s.hidden, .bias = true, .tied_to = ""}),
+                   s.dropout);
 }
 
 }  // namespace
@@ -166,7 +173,7 @@ Program MakeGpt2(const Gpt2Shape& s) {
   ValueId x = b.Embedding("wte", b.input_ids(),
                           {.rows = s.vocabulary, .width = s.hidden});
   const ValueId positions = b.Parameter("wpe.weight", {9, s.hidden}, {});
-  x = b.Add(x, b.Slice(positions, 0, 0, kTokens));
+  x = b.Dropout(b.Add(x, b.Slice(positions, 0, 0, kTokens)), s.dropout);
   for (int layer = 0; layer < s.layers; ++layer) {
     const auto scope = b.Enter(absl::StrCat("h.", layer));
     const ValueId first = b.LayerNorm("ln_1", x, 1e-5, true);

@@ -27,6 +27,7 @@ struct LlamaShape {
   bool fused = false;  // phi3: qkv_proj and gate_up_proj
   int64_t window = 0;
   int64_t padding_idx = -1;
+  double dropout = 0;  // of softmax, of what branches add, of the gate
 };
 
 program::Program MakeLlama(const LlamaShape& shape);
@@ -39,6 +40,7 @@ struct Gpt2Shape {
   bool fused = true;      // c_attn
   bool parallel = false;  // attention and MLP beside each other
   int norms = 2;          // of a parallel block: 1 or 2
+  double dropout = 0;     // of softmax, embeddings, of what branches add
 };
 
 program::Program MakeGpt2(const Gpt2Shape& shape);

@@ -91,6 +91,27 @@ TEST(PartitionTest, LlamaHasMegatronsCutsAndCollectives) {
   }
 }
 
+TEST(PartitionTest, DropoutIsThatOfOneRank) {
+  for (int ranks : {2, 3, 4}) {
+    LlamaShape llama;
+    llama.dropout = 0.3;
+    llama.groups = 2;
+    llama.fused = ranks == 3;
+    const Program program = MakeLlama(llama);
+    const Partitioned result = Split(program, ranks);
+    ExpectSame(program, result.locals);
+    // What is dropped is a sum of parts, and stays one.
+    if (ranks == 2)
+      ExpectCounts(result, 2 * llama.layers + 1, 2 * llama.layers + 1);
+
+    Gpt2Shape gpt2;
+    gpt2.dropout = 0.3;
+    gpt2.parallel = ranks == 3;
+    const Program other = MakeGpt2(gpt2);
+    ExpectSame(other, Split(other, ranks).locals);
+  }
+}
+
 TEST(PartitionTest, OneRankGetsTheProgramItself) {
   const Program program = MakeLlama({});
   const Partitioned result = Split(program, 1);
@@ -229,6 +250,25 @@ TEST(PartitionTest, SameInputsGiveTheSamePrograms) {
   const Partitioned b = Split(program, 3);
   for (size_t r = 0; r < a.locals.size(); ++r)
     EXPECT_EQ(DescribeProgram(a.locals[r]), DescribeProgram(b.locals[r]));
+}
+
+// 3 groups of heads on 2 ranks: the first holds more.
+TEST(PartitionTest, LocalProgramsCanBeMadeOneByOne) {
+  const Program program =
+      MakeLlama({.layers = 1, .heads = 6, .groups = 3, .vocabulary = 24});
+  const Partitioned all = Split(program, 2);
+  const absl::StatusOr<Partitioned> one =
+      Partition(program, {.tensor_parallel_size = 2, .fullest_only = true});
+  ASSERT_TRUE(one.ok()) << one.status();
+  ASSERT_EQ(one->locals.size(), 1u);
+  EXPECT_EQ(DescribeProgram(one->locals[0]), DescribeProgram(all.locals[0]));
+  for (int rank : {0, 1}) {
+    EXPECT_EQ(DescribeProgram(LocalProgram(program, *one, rank)),
+              DescribeProgram(all.locals[rank]));
+  }
+  const Partitioned whole = Split(program, 1);
+  EXPECT_EQ(DescribeProgram(LocalProgram(program, whole, 0)),
+            DescribeProgram(program));
 }
 
 // The comparison can fail: every collective matters.

@@ -5,6 +5,7 @@
 
 #include <gtest/gtest.h>
 
+#include "coordinator/partition/recompute.h"
 #include "coordinator/program/builder.h"
 
 namespace autotp::planner {
@@ -85,6 +86,39 @@ TEST(ActivationMemoryTest, SumsAreWrittenOverWhatNobodyElseNeeds) {
     });
   };
   EXPECT_EQ(PeakActivationBytes(sums(3), 4), PeakActivationBytes(sums(1), 4));
+}
+
+// A norm, a gated MLP and a sum, in one block.
+ValueId MlpBlock(Builder& b, ValueId x) {
+  const auto block = b.Enter("layers.0");
+  const ValueId y = b.RmsNorm("norm", x, 1e-5);
+  const ValueId gate = b.Linear("gate", y, {.out = 24});
+  const ValueId up = b.Linear("up", y, {.out = 24});
+  return b.Add(x, b.Linear("down", b.GatedActivation(gate, up, "silu"),
+                           {.out = kWidth}));
+}
+
+TEST(ActivationMemoryTest, RecomputationDropsWhatItsRegionsMake) {
+  constexpr int64_t kInner = kTokens * 24 * 4;
+  constexpr int64_t kMean = kTokens * 4;  // a number of each row
+  Program local = MakeProgram(1, MlpBlock);
+  const int64_t none = PeakActivationBytes(local, 4);
+  // The norm's input and result, gate, up and what they make; the head's input.
+  EXPECT_EQ(none, 3 * kX + kMean + 3 * kInner + kLogits + 2 * kLoss);
+
+  partition::AssignRecomputation(v1::RECOMPUTATION_SELECTIVE, &local);
+  MicroStepMemory memory = MeasureMicroStep(local, 4);
+  // When the gate is made again, the logits are gone: then there are the
+  // block's input, gate, up and what they make, and the sum's gradient.
+  EXPECT_EQ(memory.peak_bytes, 2 * kX + 3 * kInner + kLoss);
+  EXPECT_EQ(memory.saved_bytes, none - memory.peak_bytes);
+  EXPECT_EQ(memory.flops_again, 0);
+
+  partition::AssignRecomputation(v1::RECOMPUTATION_BLOCK, &local);
+  memory = MeasureMicroStep(local, 4);
+  EXPECT_LT(memory.peak_bytes, none);
+  // Gate and up are multiplied again; what down makes, nobody reads.
+  EXPECT_EQ(memory.flops_again, 2 * 2 * kTokens * kWidth * 24);
 }
 
 TEST(ActivationMemoryTest, GrowsEvenlyWithTheMicroBatch) {

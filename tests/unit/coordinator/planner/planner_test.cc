@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <cstdlib>
+#include <nlohmann/json.hpp>
 #include <set>
 
 #include "absl/strings/match.h"
@@ -36,6 +37,57 @@ std::vector<std::string> ParameterTexts(const v1::Plan& plan) {
     texts.push_back(ParameterText(parameter));
   }
   return texts;
+}
+
+std::vector<std::string> Marked(const PlanResult& result,
+                                bool (v1::Parameter::*mark)() const) {
+  std::vector<std::string> names;
+  for (const v1::Parameter& parameter :
+       result.planned.local_programs(0).parameters()) {
+    if ((parameter.*mark)()) names.push_back(parameter.name());
+  }
+  return names;
+}
+
+TEST_F(PlannerTest, MarksWhatNeverDecays) {
+  v1::JobSpec spec = Spec();
+  spec.mutable_run()->add_undecayed_parameters("model\\.norm");
+  spec.mutable_run()->add_undecayed_parameters(".*post_attention");
+  spec.mutable_run()->add_undecayed_parameters("norm");
+  PlanResult result = MakePlan(spec, {});
+  ASSERT_TRUE(result.valid) << Everything(result);
+  EXPECT_THAT(
+      Marked(result, &v1::Parameter::undecayed),
+      UnorderedElementsAre("model.layers.0.post_attention_layernorm.weight",
+                           "model.layers.1.post_attention_layernorm.weight",
+                           "model.norm.weight"));
+  EXPECT_THAT(Everything(result), HasSubstr("UNDECAYED_MATCHES_NOTHING"));
+  spec.mutable_run()->add_undecayed_parameters("(");
+  result = MakePlan(spec, {});
+  EXPECT_FALSE(result.valid);
+  EXPECT_THAT(Everything(result), HasSubstr("UNDECAYED_PATTERN_INVALID"));
+}
+
+TEST_F(PlannerTest, MuonTakesMatricesWithinBlocks) {
+  v1::JobSpec spec = Spec();
+  const PlanResult adam = MakePlan(spec, {});
+  nlohmann::json config = nlohmann::json::parse(spec.config_json());
+  config["optimizer"] = {{"type", "Muon"}};
+  spec.set_config_json(config.dump());
+  const PlanResult muon = MakePlan(spec, {});
+  ASSERT_TRUE(muon.valid) << Everything(muon);
+  const std::vector<std::string> names =
+      Marked(muon, &v1::Parameter::orthogonalized);
+  EXPECT_EQ(names.size(), 2u * 7u);
+  EXPECT_THAT(names,
+              AllOf(Contains("model.layers.1.mlp.down_proj.weight"),
+                    ::testing::Not(Contains("lm_head.weight")),
+                    ::testing::Not(Contains("model.embed_tokens.weight")),
+                    ::testing::Not(Contains("model.norm.weight"))));
+  // One state for those, two for the others.
+  EXPECT_LT(muon.planned.plan().estimate().optimizer_bytes(),
+            adam.planned.plan().estimate().optimizer_bytes());
+  EXPECT_GT(muon.planned.plan().estimate().buffer_bytes(), 0);
 }
 
 TEST_F(PlannerTest, PlansATinyLlamaOnTwoRanks) {

@@ -20,10 +20,13 @@ using ::testing::IsEmpty;
 constexpr int64_t kGibi = int64_t{1} << 30;
 
 std::string Name(const v1::LayoutChoice& choice) {
-  return absl::StrCat("tp", choice.tensor_parallel_size(), " dp",
-                      choice.data_parallel_size(), " z", choice.zero_stage(),
-                      " m", choice.micro_batch_size(), " a",
-                      choice.accumulation_steps());
+  return absl::StrCat(
+      "tp", choice.tensor_parallel_size(), " dp", choice.data_parallel_size(),
+      " z", choice.zero_stage(), " m", choice.micro_batch_size(), " a",
+      choice.accumulation_steps(),
+      choice.recomputation() == v1::RECOMPUTATION_SELECTIVE ? " selective"
+      : choice.recomputation() == v1::RECOMPUTATION_BLOCK   ? " block"
+                                                            : "");
 }
 
 std::vector<std::string> Names(const v1::TuneResult& result) {
@@ -34,16 +37,28 @@ std::vector<std::string> Names(const v1::TuneResult& result) {
 }
 
 // 64 GiB of state that tensor parallelism divides, and ZeRO what is not the
-// weights' quarter; a GiB of activations per sequence. Compute is the same
-// whatever the layout; exchanges cost more the more ranks take part.
+// weights' quarter; a GiB of activations per sequence, of which recomputation
+// saves a quarter for nearly nothing or three quarters for a third more work.
+// Compute is else the same whatever the layout; exchanges cost more the more
+// ranks take part.
 std::optional<Measured> Measure(const v1::LayoutChoice& choice) {
   Measured measured;
   const int64_t state = 64 * kGibi / choice.tensor_parallel_size();
   const int64_t sharded =
       choice.zero_stage() == 0 ? state : state / choice.data_parallel_size();
+  const bool block = choice.recomputation() == v1::RECOMPUTATION_BLOCK;
+  const bool selective = choice.recomputation() == v1::RECOMPUTATION_SELECTIVE;
+  const int64_t saved = choice.micro_batch_size() * kGibi / 4 *
+                        (block       ? 3
+                         : selective ? 1
+                                     : 0);
   measured.estimate.set_total_bytes(state / 4 + sharded * 3 / 4 +
-                                    choice.micro_batch_size() * kGibi);
-  measured.work.rank_flops = 1e12;
+                                    choice.micro_batch_size() * kGibi - saved);
+  measured.estimate.set_recomputation_saved_bytes(saved);
+  measured.estimate.set_flops_per_token(3);
+  measured.estimate.set_recomputation_flops_per_token(block ? 1 : 0);
+  measured.work.rank_flops = block ? 4e12 / 3 : 1e12;
+  measured.work.bytes_again = selective ? 1'000'000'000 : 0;
   measured.work.accumulation = choice.accumulation_steps();
   if (choice.tensor_parallel_size() > 1) {
     v1::CollectivePlan& use = measured.work.collectives.emplace_back();
@@ -80,8 +95,8 @@ TEST(TuneTest, EnumeratesWhatWorldAndBatchAllow) {
   const v1::TuneResult result =
       Tune({.world_size = 4, .train_batch_size = 4}, Request(0), Measure);
   // By TP: 1 has three stages of micro-batch 1; 2 of 1 and 2; 4 stage 0 of 1,
-  // 2 and 4.
-  EXPECT_EQ(result.considered(), 3 + 3 * 2 + 3);
+  // 2 and 4. Each with three recomputations.
+  EXPECT_EQ(result.considered(), 3 * (3 + 3 * 2 + 3));
   EXPECT_EQ(result.choices_size(), result.considered());
   for (const v1::LayoutChoice& choice : result.choices()) {
     EXPECT_EQ(choice.tensor_parallel_size() * choice.data_parallel_size(), 4);
@@ -104,8 +119,11 @@ TEST(TuneTest, TheFastestThatFitsIsFirst) {
            // Tensor exchanges are cheap here, data-parallel ones dear; fewer
            // micro-steps start fewer of them.
            {0, "tp4 dp1 z0 m4 a1"},
-           {19 * kGibi, "tp4 dp1 z0 m2 a2"},
-           {17 * kGibi, "tp4 dp1 z0 m1 a4"}}) {
+           {19 * kGibi, "tp4 dp1 z0 m4 a1 selective"},
+           {19 * kGibi - 1, "tp4 dp1 z0 m2 a2"},
+           {17 * kGibi, "tp4 dp1 z0 m1 a4"},
+           {17 * kGibi - 1, "tp4 dp1 z0 m1 a4 selective"},
+           {16 * kGibi + kGibi / 2, "tp4 dp1 z0 m2 a2 block"}}) {
     const v1::TuneResult result = Tune({.world_size = 4, .train_batch_size = 4},
                                        Request(c.limit), Measure);
     ASSERT_FALSE(result.choices().empty()) << c.limit;
@@ -160,12 +178,21 @@ TEST(TuneTest, TheFirstThreeAreExplainedWithTheChangeOfTheConfig) {
             4);
 }
 
+TEST(TuneTest, SaysWhatRecomputationSavesAndCosts) {
+  const v1::TuneResult result = Tune({.world_size = 4, .train_batch_size = 4},
+                                     Request(16 * kGibi + kGibi / 2), Measure);
+  ASSERT_FALSE(result.choices().empty());
+  EXPECT_THAT(result.choices(0).explanation(),
+              HasSubstr("recomputation saves 1.5 GiB of activations for 33.3 % "
+                        "more FLOPs"));
+}
+
 TEST(TuneTest, WhereNothingFitsTheSmallestIsNamed) {
   const v1::TuneResult result =
       Tune({.world_size = 4, .train_batch_size = 4}, Request(kGibi), Measure);
   EXPECT_THAT(Names(result), IsEmpty());
   // TP 4 holds a quarter of everything, at one sequence a time.
-  EXPECT_EQ(Name(result.smallest()), "tp4 dp1 z0 m1 a4");
+  EXPECT_EQ(Name(result.smallest()), "tp4 dp1 z0 m1 a4 block");
 }
 
 TEST(TuneTest, LayoutsThatCannotBeAreLeftOut) {

@@ -30,7 +30,7 @@ void ExpectReads(CheckpointReader& reader, Layout layout) {
       const Slice slice = SliceAt(parameter, rank % layout.tp);
       const Range range = OwnedRange(ElementCount(parameter.shape, slice),
                                      rank / layout.tp, layout.dp);
-      for (const char* state : {kWeight, kFirstMoment, kSecondMoment}) {
+      for (const char* state : {kWeight, "exp_avg", "exp_avg_sq"}) {
         std::vector<float> values(range.size());
         const int64_t before = reader.bytes_read();
         const absl::Status status =

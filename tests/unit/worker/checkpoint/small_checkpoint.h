@@ -60,9 +60,9 @@ inline Slice SliceAt(const SmallParameter& parameter, int tp_rank) {
 inline float ValueAt(const std::string& state, const std::string& name,
                      int64_t index) {
   return static_cast<float>(index) + 1000.0f * name.size() +
-         (state == kWeight        ? 0.25f
-          : state == kFirstMoment ? 0.5f
-                                  : 0.75f);
+         (state == kWeight     ? 0.25f
+          : state == "exp_avg" ? 0.5f
+                               : 0.75f);
 }
 
 inline std::vector<float> ValuesOf(const SmallParameter& parameter,
@@ -119,7 +119,7 @@ inline v1::Manifest WriteSmallCheckpoint(const std::string& folder, int tp,
       const Range owned =
           OwnedRange(ElementCount(parameter.shape, slice), rank / tp, dp);
       const int64_t middle = owned.begin + owned.size() / 3;
-      for (const char* state : {kWeight, kFirstMoment, kSecondMoment}) {
+      for (const char* state : {kWeight, "exp_avg", "exp_avg_sq"}) {
         for (const Range range :
              {Range{owned.begin, middle}, Range{middle, owned.end}}) {
           kept.push_back(ValuesOf(parameter, state, slice, range));

@@ -5,6 +5,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <string>
 #include <vector>
@@ -140,6 +141,89 @@ TEST(LocalProgram, AnEvaluationIsTheLossAloneAndLeavesTheNextRunAsItWas) {
   EXPECT_EQ(*evaluated, loss);
   EXPECT_THAT(store.done, ElementsAre());
   EXPECT_EQ(LossOf(**program, table, 1), loss);
+}
+
+// ids[1,2] -> rows of a table, turned, multiplied, dropped out, with a second
+// reader: what a region has to make again.
+v1::Program DroppingProgram(int region, double rate = 0.5) {
+  ProgramMaker m;
+  const int ids = m.Value({1, 2}, v1::Value::KIND_INDEX);
+  m.program.add_inputs(ids);
+  m.program.add_inputs(ids);
+  const int table = m.Parameter("table", {2, 2});
+  const int x = m.Node("embedding", {table, ids}, {1, 2, 2});
+  const int y = m.Node("linear", {x, table}, {1, 2, 2});
+  const int z = m.Node("mul", {y, x}, {1, 2, 2});
+  const int dropped = m.Node("dropout", {z}, {1, 2, 2});
+  v1::Node& dropout = *m.program.mutable_nodes(3);
+  v1::Attribute& probability = *dropout.add_attributes();
+  probability.set_name("probability");
+  probability.set_number(rate);
+  v1::Attribute& stream = *dropout.add_attributes();
+  stream.set_name("stream");
+  stream.set_integer(0);
+  const int sum = m.Node("add", {dropped, y}, {1, 2, 2});
+  const int square = m.Node("mul", {sum, sum}, {1, 2, 2});
+  const int logits = m.Node("linear", {square, table}, {1, 2, 2});
+  for (int n = 1; n <= 5; ++n)
+    m.program.mutable_nodes(n)->set_recompute_region(region);
+  const int loss = m.Node("cross_entropy", {logits, ids}, {});
+  m.program.mutable_values(loss)->set_kind(v1::Value::KIND_FLOAT32);
+  m.program.set_loss(loss);
+  return m.program;
+}
+
+float LossAt(LocalProgram& program, Store& store, int64_t first_sequence) {
+  const int64_t ids[] = {1, 0};
+  const int64_t* inputs[] = {ids, ids};
+  const absl::StatusOr<float> loss =
+      program.Run(inputs, {.seed = 3, .first_sequence = first_sequence}, store);
+  EXPECT_TRUE(loss.ok()) << loss.status();
+  return loss.value_or(0);
+}
+
+TEST(LocalProgram, GradientsThroughDropoutAreFiniteDifferences) {
+  const auto program = LocalProgram::Compile(DroppingProgram(0), {});
+  ASSERT_TRUE(program.ok()) << program.status();
+  const std::vector<float> table = {0.9f, -0.8f, 0.5f, 0.7f};
+  std::vector<float> losses;
+  for (int64_t sequence = 0; sequence < 6; ++sequence) {
+    Store store({table});
+    losses.push_back(LossAt(**program, store, sequence));
+    for (size_t i = 0; i < table.size(); ++i) {
+      std::vector<float> up = table, down = table;
+      up[i] += 1e-2f;
+      down[i] -= 1e-2f;
+      Store above({up}), below({down});
+      const float slope = (LossAt(**program, above, sequence) -
+                           LossAt(**program, below, sequence)) /
+                          2e-2f;
+      EXPECT_NEAR(store.gradients[0][i], slope, 2e-3)
+          << "sequence " << sequence << ", element " << i;
+    }
+  }
+  // Each sequence has a mask of its own; an evaluation has none.
+  std::sort(losses.begin(), losses.end());
+  EXPECT_LT(losses.front(), losses.back());
+  const auto whole = LocalProgram::Compile(DroppingProgram(0, 0.0), {});
+  ASSERT_TRUE(whole.ok()) << whole.status();
+  Store store({table});
+  const int64_t ids[] = {1, 0};
+  const int64_t* inputs[] = {ids, ids};
+  EXPECT_EQ((*program)->Evaluate(inputs, store).value(),
+            LossAt(**whole, store, 0));
+}
+
+TEST(LocalProgram, WhatIsComputedAgainIsTheSameToTheBit) {
+  const auto kept = LocalProgram::Compile(DroppingProgram(0), {});
+  const auto again = LocalProgram::Compile(DroppingProgram(1), {});
+  ASSERT_TRUE(kept.ok() && again.ok());
+  const std::vector<float> table = {0.9f, -0.8f, 0.5f, 0.7f};
+  for (int64_t sequence = 0; sequence < 6; ++sequence) {
+    Store one({table}), other({table});
+    EXPECT_EQ(LossAt(**kept, one, sequence), LossAt(**again, other, sequence));
+    EXPECT_EQ(one.gradients[0], other.gradients[0]);
+  }
 }
 
 TEST(LocalProgram, MalformedProgramsAreRefusedByNode) {

@@ -9,7 +9,6 @@
 #include <memory>
 #include <utility>
 
-#include "worker/runtime/operation.h"
 #include "worker/runtime/registry.h"
 
 namespace autotp::testing {
@@ -35,6 +34,7 @@ class Forwarder final : public runtime::ForwardContext {
     if (index == 0) output_ = std::move(value);
   }
   double gradient_factor() override { return 1.0; }
+  const runtime::RandomSource* random() override { return &kRandomSource; }
   const at::Tensor& output() const { return output_; }
 
  private:

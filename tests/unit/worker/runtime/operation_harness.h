@@ -12,10 +12,13 @@
 #include "absl/status/status.h"
 #include "autotp/v1/program.pb.h"
 #include "worker/collective/communicator.h"
+#include "worker/runtime/operation.h"
 
 namespace autotp::testing {
 
 inline constexpr int kSeed = 11;
+// What dropout draws from.
+inline constexpr runtime::RandomSource kRandomSource = {5, 7};
 
 // One node of a program of its own: inputs are values 0, 1, ..., its outputs
 // follow.

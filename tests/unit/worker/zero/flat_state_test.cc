@@ -60,6 +60,20 @@ float MadeUp(int step, int micro, int data_rank, int parameter, int64_t i) {
                0.01 * static_cast<double>(i * (parameter + 1))));
 }
 
+v1::TrainingConfig Config() {
+  v1::TrainingConfig config;
+  v1::OptimizerConfig& optimizer = *config.mutable_optimizer();
+  optimizer.set_kind(v1::OptimizerConfig::KIND_ADAM);
+  optimizer.set_learning_rate(0.1);
+  optimizer.set_beta1(0.9);
+  optimizer.set_beta2(0.99);
+  optimizer.set_epsilon(1e-8);
+  optimizer.set_weight_decay(0.1);
+  optimizer.set_decoupled_decay(true);
+  optimizer.set_bias_correction(true);
+  return config;
+}
+
 struct Outcome {
   std::vector<std::vector<float>> weights;
   std::vector<double> norms;
@@ -83,13 +97,7 @@ void Train(FlatState& state, int data_rank, ElementType weight_type,
       values[i] = 0.01f * static_cast<float>(i) - static_cast<float>(p);
     state.SetParameter(static_cast<int>(p), values.data());
   }
-  v1::OptimizerConfig config;
-  config.set_beta1(0.9);
-  config.set_beta2(0.99);
-  config.set_epsilon(1e-8);
-  config.set_weight_decay(0.1);
-  config.set_decoupled_decay(true);
-  config.set_bias_correction(true);
+  const v1::TrainingConfig config = Config();
   for (int step = 1; step <= kSteps; ++step) {
     state.BeginStep();
     for (int micro = 0; micro < kMicroSteps; ++micro) {
@@ -110,8 +118,7 @@ void Train(FlatState& state, int data_rank, ElementType weight_type,
     }
     ASSERT_TRUE(state.ReduceGradients().ok());
     outcome.norms.push_back(state.SquaredNorm());
-    ASSERT_TRUE(
-        state.Update(optimizer::MakeAdamStep(config, step, 0.1, 1.0)).ok());
+    ASSERT_TRUE(state.Update(optimizer::Update(config, step, 1.0)).ok());
   }
   for (size_t p = 0; p < kSizes.size(); ++p) {
     outcome.weights.push_back(
@@ -119,7 +126,8 @@ void Train(FlatState& state, int data_rank, ElementType weight_type,
   }
   for (const OwnedPiece& piece : state.OwnedPieces()) {
     outcome.owned[{piece.parameter, piece.range.begin}] = {
-        piece.exp_avg, piece.exp_avg + piece.range.size()};
+        piece.states[0].numbers.floats(),
+        piece.states[0].numbers.floats() + piece.range.size()};
   }
   outcome.state_bytes = state.optimizer_state_bytes();
   outcome.gradient_bytes = state.gradient_bytes();
@@ -194,6 +202,7 @@ std::vector<Outcome> RunRanks(int data_size, int tensor_size, int stage,
       options.zero_stage = stage;
       options.bucket_elements = 80;
       options.gather_elements = run.gather_elements;
+      options.optimizer = Config().optimizer();
       options.weight_type = run.weight_type;
       options.gradient_type = run.gradient_type;
       options.exchange_type = run.exchange_type;
@@ -395,7 +404,7 @@ TEST(FlatState, BFloat16WeightsAreRoundedMasters) {
   EXPECT_EQ(weights[1], 0x3f81);
   const std::vector<OwnedPiece> pieces = (*state)->OwnedPieces();
   ASSERT_EQ(pieces.size(), 1u);
-  EXPECT_EQ(pieces[0].weights[1], 1.0040f);
+  EXPECT_EQ(pieces[0].weights.floats()[1], 1.0040f);
 }
 
 }  // namespace
