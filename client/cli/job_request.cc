@@ -150,7 +150,11 @@ v1::DataFile ParseDataFile(const std::string& text) {
   return file;
 }
 
-void SetData(const JobRequest& request, v1::DataSource& data) {
+absl::Status SetData(const JobRequest& request, v1::DataSource& data) {
+  if (request.separator < -1) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("separator: ", request.separator, " is no id of a token"));
+  }
   for (const std::string& text : request.data)
     *data.add_files() = ParseDataFile(text);
   if (data.files_size() == 1) {
@@ -160,6 +164,7 @@ void SetData(const JobRequest& request, v1::DataSource& data) {
   data.set_shuffle(!request.no_shuffle);
   data.set_pack_documents(request.pack_documents);
   if (request.separator >= 0) data.set_separator(request.separator);
+  return absl::OkStatus();
 }
 
 }  // namespace
@@ -332,7 +337,7 @@ absl::StatusOr<v1::JobSpec> ToJobSpec(const JobRequest& request) {
   spec.mutable_model()->set_initialization(
       request.init == "random" ? v1::ModelSource::INITIALIZATION_RANDOM
                                : v1::ModelSource::INITIALIZATION_PRETRAINED);
-  SetData(request, *spec.mutable_data());
+  AUTOTP_RETURN_IF_ERROR(SetData(request, *spec.mutable_data()));
   AUTOTP_ASSIGN_OR_RETURN(const auto token_type,
                           ParseTokenType(request.token_dtype));
   spec.mutable_data()->set_token_type(token_type);

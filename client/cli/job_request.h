@@ -25,7 +25,7 @@ struct JobRequest {
   std::string model;
   std::vector<std::string> data;  // PATH, or PATH=WEIGHT where there are more
   bool pack_documents = false;
-  int64_t separator = -1;  // a token id; below 0: none
+  int64_t separator = -1;  // a token id; -1: none
   std::string config;
   int slots = 1;
   int64_t sequence_length = 0;

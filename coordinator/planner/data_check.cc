@@ -184,4 +184,15 @@ void CheckData(const v1::DataSource& data, int64_t sequence_length,
   }
 }
 
+void CheckSeparator(const v1::DataSource& data, int64_t vocabulary_size,
+                    config::Diagnostics* diagnostics) {
+  if (!data.has_separator()) return;
+  if (data.separator() >= 0 && data.separator() < vocabulary_size) return;
+  diagnostics->Error(
+      {}, "DATA_SEPARATOR_UNKNOWN",
+      absl::StrCat("the separator ", data.separator(),
+                   " is no token of the model, which has ", vocabulary_size),
+      "give the id of the token that ends a document");
+}
+
 }  // namespace autotp::planner

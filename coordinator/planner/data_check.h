@@ -19,6 +19,10 @@ namespace autotp::planner {
 void CheckData(const v1::DataSource& data, int64_t sequence_length,
                int64_t train_batch_size, config::Diagnostics* diagnostics);
 
+// Reports DATA_SEPARATOR_UNKNOWN: no token of the model.
+void CheckSeparator(const v1::DataSource& data, int64_t vocabulary_size,
+                    config::Diagnostics* diagnostics);
+
 }  // namespace autotp::planner
 
 #endif  // AUTOTP_COORDINATOR_PLANNER_DATA_CHECK_H_

@@ -18,6 +18,7 @@
 #include "coordinator/plan/choose_rules.h"
 #include "coordinator/plan/match_rules.h"
 #include "coordinator/planner/column_check.h"
+#include "coordinator/planner/data_check.h"
 #include "coordinator/planner/digest.h"
 #include "coordinator/planner/export_spec.h"
 #include "coordinator/planner/measure_layout.h"
@@ -83,6 +84,7 @@ class Planning {
           &diagnostics_);
     }
     if (LoadTheModel()) {
+      CheckSeparator(spec_.data(), model_.vocabulary_size, &diagnostics_);
       Place();
     } else {  // what is wrong with the rules themselves is said all the same
       plan::ChooseRules(config_.tensor_parallel, {}, &diagnostics_);

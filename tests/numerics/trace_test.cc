@@ -12,6 +12,8 @@
 #include <functional>
 #include <numeric>
 
+#include "coordinator/model/huggingface/fused_experts.h"
+#include "proto/support/status_macros.h"
 #include "tests/support/cluster.h"
 #include "tests/support/trace.h"
 #include "worker/checkpoint/safetensors_reader.h"
@@ -109,6 +111,25 @@ double RelativeDifference(double got, double want) {
   return std::abs(got - want) / std::abs(want);
 }
 
+// A tensor of the trace by the name that the model's own files have for it:
+// they may hold all experts of a layer in one tensor.
+absl::Status ReadTensor(checkpoint::SafetensorsFile& file,
+                        const TraceTensor& tensor, float* values) {
+  if (file.Find(tensor.name).ok())
+    return file.Read(tensor.name, checkpoint::Slice{}, values);
+  const auto place = model::FindFusedPlace(tensor.name);
+  if (!place.has_value()) {
+    return file.Read(model::ModernName(tensor.name), checkpoint::Slice{},
+                     values);
+  }
+  AUTOTP_ASSIGN_OR_RETURN(const checkpoint::TensorEntry* fused,
+                          file.Find(place->tensor));
+  const auto first = model::OffsetIn(*place, fused->shape, tensor.shape);
+  if (!first.has_value()) return absl::DataLossError(place->tensor);
+  return file.ReadInside(place->tensor, *first, tensor.shape,
+                         checkpoint::Slice{}, values);
+}
+
 // The largest excess of a weight's difference over what is allowed, as a
 // factor: at most 1 is right.
 double WeightExcess(const Trace& trace, const std::string& model_path,
@@ -125,8 +146,7 @@ double WeightExcess(const Trace& trace, const std::string& model_path,
         std::accumulate(tensor.shape.begin(), tensor.shape.end(), int64_t{1},
                         std::multiplies<>());
     std::vector<float> values(static_cast<size_t>(count));
-    const absl::Status read =
-        (*file)->Read(tensor.name, checkpoint::Slice{}, values.data());
+    const absl::Status read = ReadTensor(**file, tensor, values.data());
     EXPECT_TRUE(read.ok()) << read;
     if (!read.ok()) return INFINITY;
     const double allowed = std::max(floor, 10 * tensor.noise_max_abs);

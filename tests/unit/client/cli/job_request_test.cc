@@ -125,6 +125,13 @@ TEST_F(JobRequestTest, AJobFilesDataIsAPathOrAListOfThem) {
   EXPECT_FALSE(ReadJobFile(folder_ / "bad.json", request).ok());
 }
 
+TEST_F(JobRequestTest, ASeparatorIsNoNegativeNumber) {
+  JobRequest request = Minimal();
+  request.separator = -2;
+  EXPECT_THAT(std::string(ToJobSpec(request).status().message()),
+              HasSubstr("separator: -2"));
+}
+
 TEST_F(JobRequestTest, NoDecayTakesPatterns) {
   JobRequest request = Minimal();
   CLI::App app;

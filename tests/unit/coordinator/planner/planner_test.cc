@@ -346,6 +346,19 @@ TEST_F(PlannerTest, ExportKeepsTheConfigButForItsDtype) {
             v1::DATA_TYPE_BFLOAT16);
 }
 
+TEST_F(PlannerTest, ASeparatorHasToBeAToken) {
+  v1::JobSpec spec = Spec();
+  spec.mutable_data()->set_pack_documents(true);
+  spec.mutable_data()->set_separator(0);
+  const PlanResult packed = MakePlan(spec, {});
+  EXPECT_TRUE(packed.valid);
+  EXPECT_EQ(packed.planned.local_programs(0).inputs_size(), 3);
+  spec.mutable_data()->set_separator(1'000'000);
+  const PlanResult unknown = MakePlan(spec, {});
+  EXPECT_FALSE(unknown.valid);
+  EXPECT_THAT(Reasons(unknown), Contains("DATA_SEPARATOR_UNKNOWN"));
+}
+
 TEST_F(PlannerTest, ErrorsOfAllPartsComeAtOnce) {
   v1::JobSpec spec = Spec(R"({"train_batch_size": 4, "gradient_cliping": 1})");
   spec.mutable_run()->set_max_steps(0);
