@@ -87,7 +87,9 @@ class OptimizerTest : public ::testing::TestWithParam<Case> {
       const std::string& config = GetParam().config) {
     v1::JobSpec spec = TraceJob(LoadTrace("llama"), layout, folder_ / name);
     json document = json::parse(spec.config_json());
-    document.merge_patch(json::parse(config));
+    const json patch = json::parse(config);
+    if (patch.contains("optimizer")) document.erase("optimizer");
+    document.merge_patch(patch);
     spec.set_config_json(document.dump());
     spec.mutable_run()->set_max_steps(kSteps);
     spec.mutable_run()->add_undecayed_parameters(".*norm");

@@ -267,13 +267,8 @@ TEST_P(UpdateLayoutTest, EveryRankHasTheWeightsOfOne) {
     EXPECT_NE(want[p][1], FirstWeight(static_cast<int>(p), 1))
         << Parameters()[p].name << " is not trained";
   }
-  for (const World& world : std::vector<World>{{2, 1, 0},
-                                               {1, 2, 0},
-                                               {1, 2, 1},
-                                               {1, 2, 2},
-                                               {2, 2, 0},
-                                               {2, 2, 1},
-                                               {2, 2, 2}}) {
+  for (const World& world : std::vector<World>{
+           {2, 1, 0}, {1, 2, 0}, {1, 2, 2}, {2, 2, 0}, {2, 2, 1}, {2, 2, 2}}) {
     SCOPED_TRACE(absl::StrCat("TP ", world.tensor, " x DP ", world.data,
                               ", ZeRO ", world.stage));
     const std::vector<Weights> ranks = RunWorld(c, world);
