@@ -31,7 +31,7 @@ using program::Program;
 using program::ValueId;
 
 constexpr int64_t kBatch = 2;
-constexpr int64_t kTokens = 32;
+constexpr int64_t kTokens = 32;  // beyond the windows
 constexpr int64_t kVocabulary = 256;
 constexpr double kTolerance = 1e-9;
 
