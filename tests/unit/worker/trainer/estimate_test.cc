@@ -37,11 +37,14 @@ struct Case {
   json config_changes = json::object();
   int64_t sequence_length = 0;  // 0: the trace's
   bool sequence_parallel = false;
+  v1::Recomputation recomputation = v1::RECOMPUTATION_NONE;
 };
 
 std::string Describe(const Case& c) {
   std::string text = absl::StrCat(c.model, ", ", c.layout.Describe());
   if (c.sequence_parallel) absl::StrAppend(&text, ", sequence-parallel");
+  if (c.recomputation != v1::RECOMPUTATION_NONE)
+    absl::StrAppend(&text, ", ", v1::Recomputation_Name(c.recomputation));
   for (const json* changes : {&c.model_changes, &c.config_changes})
     if (!changes->empty()) absl::StrAppend(&text, ", ", changes->dump());
   return text;
@@ -54,6 +57,7 @@ v1::JobSpec JobOf(const Case& c, const TempDir& folder) {
   v1::JobSpec spec = TraceJob(trace, c.layout, folder / "out");
   spec.mutable_run()->set_max_steps(2);
   spec.mutable_run()->set_sequence_parallel(c.sequence_parallel);
+  spec.mutable_run()->set_recomputation(c.recomputation);
   if (c.sequence_length > 0)
     spec.mutable_run()->set_sequence_length(c.sequence_length);
   json config = json::parse(spec.config_json());
@@ -203,6 +207,17 @@ std::vector<Case> Cases() {
     Case c{model, both};
     c.sequence_parallel = true;
     cases.push_back(c);
+  }
+  // What is computed again is not held.
+  const json many_layers = {{"num_hidden_layers", 6}};
+  for (const v1::Recomputation recomputation :
+       {v1::RECOMPUTATION_SELECTIVE, v1::RECOMPUTATION_BLOCK}) {
+    for (const char* model : {"llama", "llama_bf16", "gpt2", "qwen2_moe"}) {
+      Case c{model, both};
+      if (std::string(model) == "llama") c.model_changes = many_layers;
+      c.recomputation = recomputation;
+      cases.push_back(c);
+    }
   }
   // Sums in 16 bits.
   const json sums = {{"bf16", {{"enabled", true}}},
