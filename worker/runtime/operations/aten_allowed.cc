@@ -21,8 +21,6 @@ constexpr absl::string_view kAllowed[] = {
     "_to_copy.default",
     "_unsafe_index.Tensor",
     "_unsafe_view.default",
-    "_weight_norm.default",
-    "_weight_norm_interface.default",
     "abs.default",
     "absolute.default",
     "acos.default",

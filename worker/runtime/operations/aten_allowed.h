@@ -3,7 +3,8 @@
 // A program is data that somebody else wrote. What it may call computes new
 // tensors from its arguments and does nothing else: no operator that writes
 // into an argument, keeps state, reads a file or makes as many numbers as the
-// data say. A unit test holds the list against the operators' own schemas.
+// data say, and none that ends the process on empty tensors (_weight_norm
+// does). A unit test holds the list against the operators' own schemas.
 #ifndef AUTOTP_WORKER_RUNTIME_OPERATIONS_ATEN_ALLOWED_H_
 #define AUTOTP_WORKER_RUNTIME_OPERATIONS_ATEN_ALLOWED_H_
 
