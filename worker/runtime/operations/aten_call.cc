@@ -212,6 +212,11 @@ absl::StatusOr<AtenCall> AtenCall::Bind(const v1::Node& node) {
   AtenCall call(*found);
   const c10::FunctionSchema& schema = found->schema();
   AUTOTP_RETURN_IF_ERROR(CheckNames(node, schema));
+  // self, mat2, offs: where each group ends.
+  if (name == "_grouped_mm.default" && node.inputs_size() > 2 &&
+      node.inputs(2) >= 0)
+    call.int32_input_ = 2;
+  call.counts_in_floats_ = name == "histc.default";
   const v1::Attribute* const counts = Find(node, kTensors);
   if (counts != nullptr && !counts->has_integers())
     return absl::InvalidArgumentError("'tensors' is no list of integers");
@@ -292,6 +297,19 @@ bool AtenCall::ReturnsList() const {
 
 std::vector<at::Tensor> AtenCall::Run(
     absl::Span<const at::Tensor> inputs) const {
+  std::vector<at::Tensor> narrowed;
+  if (int32_input_ >= 0) {
+    narrowed.assign(inputs.begin(), inputs.end());
+    narrowed[int32_input_] = narrowed[int32_input_].to(at::kInt);
+    inputs = narrowed;
+  }
+  const bool counts_integers =
+      counts_in_floats_ &&
+      c10::isIntegralType(inputs[0].scalar_type(), /*includeBool=*/false);
+  if (counts_integers) {
+    narrowed.assign(1, inputs[0].to(at::kFloat));
+    inputs = narrowed;
+  }
   torch::jit::Stack stack = arguments_;
   for (const TensorSlot& slot : slots_) {
     const auto taken = inputs.subspan(slot.first_input, slot.count);
@@ -327,6 +345,7 @@ std::vector<at::Tensor> AtenCall::Run(
       outputs.push_back(std::move(value).toTensor());
     }
   }
+  if (counts_integers) outputs[0] = outputs[0].to(at::kLong);
   return outputs;
 }
 

@@ -56,6 +56,10 @@ class AtenCall {
   c10::OperatorHandle operation_;
   std::vector<c10::IValue> arguments_;  // tensors are filled in by Run
   std::vector<TensorSlot> slots_;
+  // An input that the operator wants as int32, as no value is; or -1.
+  int int32_input_ = -1;
+  // Counts integers, which ATen does on the CPU for floats only.
+  bool counts_in_floats_ = false;
 };
 
 }  // namespace autotp::runtime
