@@ -35,6 +35,15 @@ def _loss_index(module, inputs, name):
                         f"{', '.join(k for k, _ in items) or 'no dictionary'}")
 
 
+def _vocabulary(body):
+    """Rows of the table that input_ids index: what token files may hold."""
+    inputs = {body["values"][v][0]: v for v in body["inputs"]}
+    ids = inputs.get("input_ids")
+    return min((body["values"][node["in"][0]][1][0] for node in body["nodes"]
+                if node["op"] == "aten.embedding.default"
+                and node["in"][1] == ids), default=0)
+
+
 def import_factory(factory, options, progress):
     """Exports the factory's module; its weights go into a file."""
     from safetensors.torch import save_file
@@ -70,7 +79,8 @@ def import_factory(factory, options, progress):
             file.write("\n")
     ids = inputs.get("input_ids")
     length = ids.shape[1] if ids is not None and ids.dim() > 1 else 0
-    facts = {"model_type": name.lower()}
+    facts = {"model_type": name.lower(),
+             "vocabulary_size": _vocabulary(body)}
     plan = getattr(module, "tp_plan", None)
     if isinstance(plan, dict):
         facts["tp_plan"] = {str(k): str(v) for k, v in plan.items()}
