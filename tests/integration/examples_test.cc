@@ -29,7 +29,8 @@ TrainCommand CommandFor(const Example& example, const TempDir& folder) {
           .model = home,
           .data = home + "/" + example.data,
           .config = SourcePath(std::string("deploy/examples/") + example.name +
-                               ".json")};
+                               ".json"),
+          .sequence_length = 12};
 }
 
 TEST_P(ExamplesTest, TrainsAsPyTorchDoes) {
@@ -56,7 +57,7 @@ INSTANTIATE_TEST_SUITE_P(
     ::testing::Values(Example{"linear_stack", "data.safetensors"},
                       Example{"classifier", "data.jsonl"},
                       Example{"masked_language_model", "data.jsonl"}),
-    [](const auto& info) { return std::string(info.param.name); });
+    [](const auto& test) { return std::string(test.param.name); });
 
 TEST(ExampleDataTest, DataWithoutAColumnAreRefusedByName) {
   const TempDir folder;
