@@ -23,6 +23,7 @@ struct TrainCommand {
   std::string config;  // path of a DeepSpeed JSON
   int slots = 2;
   int steps = 8;
+  int sequence_length = 32;
   std::vector<std::string> more;
 
   std::vector<std::string> Arguments() const {
@@ -37,7 +38,7 @@ struct TrainCommand {
                                           "--slots",
                                           std::to_string(slots),
                                           "--sequence-length",
-                                          "32",
+                                          std::to_string(sequence_length),
                                           "--max-steps",
                                           std::to_string(steps),
                                           "--no-shuffle",

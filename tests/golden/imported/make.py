@@ -1,0 +1,72 @@
+"""Makes these folders: the examples' program files, weights and data, and the
+losses of eight steps in PyTorch.
+
+    PYTHONPATH=client/python:deploy/examples python tests/golden/imported/make.py
+"""
+import json
+import os
+import subprocess
+import sys
+
+import torch
+
+import data
+import models
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+EXAMPLES = os.path.join(HERE, "../../../deploy/examples")
+ENDINGS = {"linear_stack": "safetensors", "classifier": "jsonl",
+           "masked_language_model": "jsonl"}
+STEPS = 8
+CLIPPING = 1.0  # DeepSpeed's default
+
+
+def config_of(name):
+    with open(os.path.join(EXAMPLES, name + ".json"), encoding="utf-8") as file:
+        lines = [line for line in file if not line.strip().startswith("//")]
+    return json.loads("".join(lines))
+
+
+def losses_of(name):
+    """As DeepSpeed would: mean of micro-batches, rows in the file's order."""
+    config = config_of(name)
+    batch = config["train_batch_size"]
+    micro = config["train_micro_batch_size_per_gpu"]
+    torch.manual_seed(0)  # as the import makes its weights
+    module, _ = getattr(models, name)()
+    torch.manual_seed(0)  # as the data are made
+    columns = getattr(data, name)()
+    params = config["optimizer"]["params"]
+    optimizer = torch.optim.AdamW(module.parameters(), lr=params["lr"],
+                                  weight_decay=params.get("weight_decay", 0.0))
+    losses = []
+    for step in range(STEPS):
+        optimizer.zero_grad()
+        total = 0.0
+        for part in range(batch // micro):
+            rows = (torch.arange(micro) + step * batch + part * micro) % data.ROWS
+            loss = module(**{k: v[rows] for k, v in columns.items()})
+            loss = loss * micro / batch
+            loss.backward()
+            total += float(loss.detach())
+        torch.nn.utils.clip_grad_norm_(module.parameters(), CLIPPING)
+        optimizer.step()
+        losses.append(total)
+    return losses
+
+
+def main():
+    for name, ending in ENDINGS.items():
+        folder = os.path.join(HERE, name)
+        subprocess.run([sys.executable, "-m", "autotp.import_model", "--module",
+                        f"models:{name}", "--output", folder], check=True)
+        subprocess.run([sys.executable, os.path.join(EXAMPLES, "data.py"), name,
+                        os.path.join(folder, f"data.{ending}")], check=True)
+        with open(os.path.join(folder, "losses.json"), "w",
+                  encoding="utf-8") as file:
+            json.dump(losses_of(name), file, indent=1)
+            file.write("\n")
+
+
+if __name__ == "__main__":
+    main()
