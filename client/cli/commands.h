@@ -21,6 +21,7 @@ void AddCancelCommand(CLI::App& app, int& exit_code);
 void AddCheckpointsCommand(CLI::App& app, int& exit_code);
 void AddWorkersCommand(CLI::App& app, int& exit_code);
 void AddExportCommand(CLI::App& app, int& exit_code);
+void AddImportCommand(CLI::App& app, int& exit_code);
 
 }  // namespace autotp::cli
 

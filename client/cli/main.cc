@@ -17,7 +17,8 @@ int main(int argc, char** argv) {
         autotp::cli::AddDescribeCommand, autotp::cli::AddWatchCommand,
         autotp::cli::AddMetricsCommand, autotp::cli::AddLogsCommand,
         autotp::cli::AddCancelCommand, autotp::cli::AddCheckpointsCommand,
-        autotp::cli::AddExportCommand, autotp::cli::AddWorkersCommand}) {
+        autotp::cli::AddExportCommand, autotp::cli::AddImportCommand,
+        autotp::cli::AddWorkersCommand}) {
     add(app, exit_code);
   }
   try {
