@@ -4,6 +4,7 @@
 #include <utility>
 #include <vector>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
@@ -36,6 +37,19 @@ std::string Words(std::string word) {
   return word;
 }
 
+// "preset model: preset llama", but "tp_plan of llama".
+std::string RulesText(const v1::Plan& plan) {
+  const std::string source =
+      EnumWord(v1::RuleSource_descriptor(), plan.rule_source());
+  const std::string& detail = plan.rule_source_detail();
+  if (detail.empty()) return source;
+  std::string key = source;
+  std::replace(key.begin(), key.end(), ' ', '_');
+  return absl::StartsWith(detail, source) || absl::StartsWith(detail, key)
+             ? detail
+             : absl::StrCat(source, ": ", detail);
+}
+
 std::string Summary(const v1::ValidateJobResponse& response) {
   const v1::Plan& plan = response.plan();
   const v1::TrainingConfig& config = response.config();
@@ -52,9 +66,7 @@ std::string Summary(const v1::ValidateJobResponse& response) {
       "\nbatch     ", config.train_batch_size(), " = micro-batch ",
       config.micro_batch_size(), " x accumulation ",
       config.accumulation_steps(), " x DP ", plan.data_parallel_size(),
-      "\nrules     ", EnumWord(v1::RuleSource_descriptor(), plan.rule_source()),
-      plan.rule_source_detail().empty() ? "" : ": ", plan.rule_source_detail(),
-      "\nplan      ", plan.digest(), "\n");
+      "\nrules     ", RulesText(plan), "\nplan      ", plan.digest(), "\n");
 }
 
 std::string ClassesTable(const v1::Plan& plan, const TextStyle& style) {

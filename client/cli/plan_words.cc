@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "client/cli/message_json.h"
@@ -62,7 +63,8 @@ std::string PartitionText(const v1::ParameterPlan& parameter) {
 }
 
 std::string ReasonText(const v1::ParameterPlan& parameter) {
-  return parameter.rule().empty()
+  return parameter.rule().empty() ||
+                 absl::StartsWith(parameter.reason(), parameter.rule())
              ? parameter.reason()
              : absl::StrCat(parameter.rule(), ": ", parameter.reason());
 }

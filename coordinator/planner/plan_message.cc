@@ -22,7 +22,10 @@ v1::ParameterPlan::Partition PartitionOf(
   if (dim == 0 && (weight.is_embedding || weight.is_head)) {
     return v1::ParameterPlan::PARTITION_VOCABULARY;
   }
-  return dim == 1 && weight.is_linear && !weight.is_embedding
+  const int input_dim = weight.is_transposed ? 0 : 1;
+  const bool is_matrix = role.weight_of_bias < 0;
+  return is_matrix && dim == input_dim && weight.is_linear &&
+                 !weight.is_embedding
              ? v1::ParameterPlan::PARTITION_ROW
              : v1::ParameterPlan::PARTITION_COLUMN;
 }

@@ -42,7 +42,7 @@ std::string ConfigPath(const v1::JobSpec& spec) {
 
 // max_position_embeddings of config.json; 0 where there is none. What is wrong
 // with the file is LoadModel's to say.
-int64_t PositionLimit(const std::string& config_file) {
+int64_t PositionLimit(const std::string& config_file, const char* key) {
   std::ifstream file(config_file, std::ios::binary);
   std::string text(static_cast<size_t>(kMostConfigBytes), '\0');
   file.read(text.data(), kMostConfigBytes);
@@ -50,7 +50,7 @@ int64_t PositionLimit(const std::string& config_file) {
   const auto json = nlohmann::json::parse(text, nullptr,
                                           /*allow_exceptions=*/false);
   if (!json.is_object()) return 0;
-  const auto found = json.find("max_position_embeddings");
+  const auto found = json.find(key);
   return found != json.end() && found->is_number_integer()
              ? std::max<int64_t>(found->get<int64_t>(), 0)
              : 0;
@@ -111,12 +111,15 @@ class Planning {
   // The model is read even if the config is invalid, so that all errors come
   // at once.
   bool LoadTheModel() {
-    const int64_t limit = PositionLimit(ConfigPath(spec_));
+    const int64_t limit =
+        PositionLimit(ConfigPath(spec_), "max_position_embeddings");
     int64_t length = spec_.run().sequence_length();
     if (length < 2) {
-      length = std::max<int64_t>(
-          2, limit > 0 ? std::min(limit, kDefaultSequenceLength)
-                       : kDefaultSequenceLength);
+      const int64_t most =
+          limit > 0 ? limit : PositionLimit(ConfigPath(spec_), "n_positions");
+      length =
+          std::max<int64_t>(2, most > 0 ? std::min(most, kDefaultSequenceLength)
+                                        : kDefaultSequenceLength);
       if (!options_.check_run_settings) {
         diagnostics_.Note({}, "DEFAULT_SEQUENCE_LENGTH",
                           absl::StrCat("no sequence length is given: the "
