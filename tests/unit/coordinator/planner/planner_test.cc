@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <cstdlib>
+#include <map>
 #include <nlohmann/json.hpp>
 #include <set>
 
@@ -369,6 +370,31 @@ TEST_F(PlannerTest, ErrorsOfAllPartsComeAtOnce) {
   EXPECT_THAT(Reasons(result),
               UnorderedElementsAre("UNKNOWN_KEY", "MAX_STEPS_INVALID",
                                    "DATA_MISSING", "MODEL_FOLDER_MISSING"));
+}
+
+// Conv1D stores [in, out]: a cut of its columns is one of output features.
+TEST_F(PlannerTest, TransposedWeightsAreNamedByWhatIsCut) {
+  Write("model/config.json", R"({"architectures": ["GPT2LMHeadModel"],
+      "model_type": "gpt2", "n_embd": 16, "n_head": 4, "n_layer": 1,
+      "n_positions": 32, "vocab_size": 32, "resid_pdrop": 0.0,
+      "embd_pdrop": 0.0, "attn_pdrop": 0.0})");
+  v1::JobSpec spec = Spec();
+  spec.clear_data();
+  spec.clear_run();
+  const PlanResult result = MakePlan(spec, {.check_run_settings = false});
+  ASSERT_TRUE(result.valid) << Everything(result);
+  EXPECT_EQ(result.planned.local_programs(0).values(0).shape(1), 32);
+  std::map<std::string, v1::ParameterPlan::Partition> partitions;
+  for (const v1::ParameterPlan& parameter : result.planned.plan().parameters())
+    partitions[parameter.name()] = parameter.partition();
+  EXPECT_EQ(partitions["transformer.h.0.attn.c_attn.weight"],
+            v1::ParameterPlan::PARTITION_COLUMN);
+  EXPECT_EQ(partitions["transformer.h.0.attn.c_attn.bias"],
+            v1::ParameterPlan::PARTITION_COLUMN);
+  EXPECT_EQ(partitions["transformer.h.0.attn.c_proj.weight"],
+            v1::ParameterPlan::PARTITION_ROW);
+  EXPECT_EQ(partitions["transformer.wte.weight"],
+            v1::ParameterPlan::PARTITION_VOCABULARY);
 }
 
 TEST_F(PlannerTest, DryRunNeedsNeitherDataNorSteps) {
