@@ -235,6 +235,10 @@ class _Translator:
         many = isinstance(value, (list, tuple))
         outputs = []
         for one in value if many else [value]:
+            if not isinstance(one, torch.Tensor):
+                raise ImportFailure(
+                    f"the result of {node.target} is a number that depends on "
+                    "the data" + _place(node))
             if any(not isinstance(d, int) for d in one.shape):
                 raise ImportFailure(
                     f"the result of {node.target} has a size that depends on "
