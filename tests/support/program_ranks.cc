@@ -13,6 +13,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "proto/support/status_macros.h"
+#include "tests/support/no_keys.h"
 #include "tests/support/program_maker.h"
 #include "worker/collective/factory.h"
 #include "worker/runtime/local_program.h"
@@ -20,17 +21,6 @@
 
 namespace autotp::testing {
 namespace {
-
-class NoKeys final : public collective::KeyStore {
- public:
-  absl::Status Set(const std::string&, const std::string&) override {
-    return absl::OkStatus();
-  }
-  absl::StatusOr<std::string> Get(const std::string& key,
-                                  absl::Duration) override {
-    return absl::DeadlineExceededError(key);
-  }
-};
 
 int64_t Count(const google::protobuf::RepeatedField<int64_t>& shape) {
   int64_t count = 1;

@@ -10,23 +10,13 @@
 #include <thread>
 #include <vector>
 
+#include "tests/support/no_keys.h"
 #include "tests/unit/worker/runtime/operation_harness.h"
 #include "worker/collective/factory.h"
 #include "worker/runtime/parallel.h"
 
 namespace autotp::testing {
 namespace {
-
-class NoKeys final : public collective::KeyStore {
- public:
-  absl::Status Set(const std::string&, const std::string&) override {
-    return absl::OkStatus();
-  }
-  absl::StatusOr<std::string> Get(const std::string& key,
-                                  absl::Duration) override {
-    return absl::DeadlineExceededError(key);
-  }
-};
 
 void OnRanks(int size,
              const std::function<void(int, collective::Communicator*)>& body) {
