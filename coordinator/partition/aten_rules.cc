@@ -192,6 +192,9 @@ class Ruler {
   bool AlongDim() {
     if (shapes_.empty()) return false;
     if (name_ == "select_scatter" && shapes_.size() == 2) {
+      if (shapes_[0].size() != out_.size() ||
+          shapes_[1].size() + 1 != out_.size())
+        return false;
       shapes_.resize(1);  // the piece lacks the dimension
       const Shape dims = DimsOf(node_, "dim", out_.size(), {0});
       if (dims.size() != 1 || dims[0] < 0 ||
@@ -210,12 +213,13 @@ class Ruler {
     const bool last = name_ == "topk" || name_ == "sort" || name_ == "glu" ||
                       name_ == "diff" || name_ == "argsort";
     AlignEqual();
-    for (int64_t dim :
-         DimsOf(node_, name_ == "flip" || name_ == "roll" ? "dims" : "dim",
-                out_.size(), {last ? -1 : 0})) {
+    const Shape dims =
+        DimsOf(node_, name_ == "flip" || name_ == "roll" ? "dims" : "dim",
+               out_.size(), {last ? -1 : 0});
+    if (dims.size() > out_.size()) return false;
+    for (const int64_t dim : dims) {
       if (dim < 0 || dim >= static_cast<int64_t>(out_.size())) return false;
       KeepWhole(dim);
-      if (name_ == "flip" || name_ == "roll") continue;
     }
     return AllLabelled();
   }
@@ -278,7 +282,13 @@ class Ruler {
   // [.., i, k] [.., k, j] -> [.., i, j].
   bool Product() {
     if (shapes_.size() != 2 || shapes_[0].size() < 2 || shapes_[1].size() < 2 ||
-        out_.size() < 2)
+        out_.size() < std::max(shapes_[0].size(), shapes_[1].size()))
+      return false;
+    const size_t rows = shapes_[0].size() - 2;
+    const size_t columns = shapes_[1].size() - 1;
+    if (shapes_[0][rows] != out_[out_.size() - 2] ||
+        shapes_[0][rows + 1] != shapes_[1][columns - 1] ||
+        shapes_[1][columns] != out_.back())
       return false;
     NumberOutput();
     const int rank = static_cast<int>(out_.size());
