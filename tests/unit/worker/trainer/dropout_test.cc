@@ -56,16 +56,14 @@ TEST(DropoutJob, FollowsPyTorch) {
     const auto changes = trace.at("config").get<ConfigChanges>();
     const auto losses = trace.at("losses").get<std::vector<double>>();
     const auto norms = trace.at("grad_norms").get<std::vector<double>>();
-    const Layout layout = {.tensor_parallel = 1 + models++ % 2};
+    // Every other model is cut. So is mixtral: whole, rounding gives one token
+    // another expert in the third step, where two score alike.
+    const Layout layout = {.tensor_parallel = 2 - models++ % 2};
     const std::string at = folder / name;
     const WorldResult result = RunJob(VariantJob(name, layout, changes, at), at,
                                       static_cast<int64_t>(losses.size()));
     ASSERT_EQ(result.steps.size(), losses.size()) << name;
-    // In mixtral's third step two experts of a token score alike but for
-    // rounding: cut, it goes on within 1e-7 of PyTorch; whole, it takes the
-    // other one.
-    const size_t compared = name == "mixtral" ? 2 : losses.size();
-    for (size_t i = 0; i < compared; ++i) {
+    for (size_t i = 0; i < losses.size(); ++i) {
       EXPECT_NEAR(result.steps[i].loss() / losses[i], 1, 1e-5)
           << name << ", step " << i + 1;
       EXPECT_NEAR(result.steps[i].grad_norm() / norms[i], 1, 1e-5)
