@@ -124,6 +124,9 @@ absl::Status CheckDropout(const Node& node, double probability,
     if (interval.begin < 0 || interval.end > size)
       return Misfit("an interval is outside of [0, ", size, ")");
   }
+  Shape whole = value.shape;
+  whole[dim] = size;
+  AUTOTP_RETURN_IF_ERROR(CheckLimits(whole));
   if (Length(own) != value.shape[dim]) {
     return Misfit("intervals of length ", Length(own), " for dimension ", dim,
                   " of length ", value.shape[dim]);
@@ -219,9 +222,8 @@ Outputs Elementwise(Inputs in) {
 
 Outputs Reshape(const Node& node, Inputs in) {
   const Shape& shape = IntegersOf(node, "shape");
-  const bool negative =
-      std::any_of(shape.begin(), shape.end(), [](int64_t d) { return d < 0; });
-  if (negative || ElementCount(shape) != ElementCount(in[0]->shape)) {
+  if (!CheckLimits(shape).ok() ||
+      ElementCount(shape) != ElementCount(in[0]->shape)) {
     return Misfit(ShapeText(in[0]->shape), " does not have the elements of ",
                   ShapeText(shape));
   }
@@ -320,6 +322,7 @@ absl::StatusOr<std::vector<Intervals>> CoveringIntervals(const Node& node,
 }
 
 Outputs AllGather(const Node& node, Inputs in) {
+  AUTOTP_RETURN_IF_ERROR(NeedNumbers(in));
   AUTOTP_ASSIGN_OR_RETURN(const size_t dim, DimOf(node, "dim", *in[0]));
   AUTOTP_ASSIGN_OR_RETURN(const std::vector<Intervals> ranks,
                           CoveringIntervals(node, dim));

@@ -16,6 +16,7 @@
 #include "proto/support/node_schedule.h"
 #include "proto/support/status_macros.h"
 #include "worker/runtime/call_torch.h"
+#include "worker/runtime/check_program.h"
 #include "worker/runtime/operation.h"
 #include "worker/runtime/registry.h"
 
@@ -80,8 +81,7 @@ class LocalProgram::Executor final {
   class Forwarder;
   class Backwarder;
 
-  absl::Status ReadValues(const v1::Program& program,
-                          const CompileOptions& options);
+  void ReadValues(const v1::Program& program, const CompileOptions& options);
   absl::Status ReadNodes(const v1::Program& program,
                          const CompileOptions& options);
   void FindFirstUses();
@@ -205,17 +205,16 @@ class LocalProgram::Executor::Backwarder final : public BackwardContext {
 
 absl::Status LocalProgram::Executor::Compile(const v1::Program& program,
                                              const CompileOptions& options) {
+  AUTOTP_RETURN_IF_ERROR(CheckLocalProgram(program));
   backward_begins_ = options.backward_begins;
-  AUTOTP_RETURN_IF_ERROR(ReadValues(program, options));
+  ReadValues(program, options);
   AUTOTP_RETURN_IF_ERROR(ReadNodes(program, options));
   FindFirstUses();
   return PlanPasses();
 }
 
-absl::Status LocalProgram::Executor::ReadValues(const v1::Program& program,
-                                                const CompileOptions& options) {
-  const int count = program.values_size();
-  const auto valid = [count](int id) { return id >= 0 && id < count; };
+void LocalProgram::Executor::ReadValues(const v1::Program& program,
+                                        const CompileOptions& options) {
   for (const v1::Value& value : program.values()) {
     ValueInfo info;
     info.shape.assign(value.shape().begin(), value.shape().end());
@@ -223,10 +222,6 @@ absl::Status LocalProgram::Executor::ReadValues(const v1::Program& program,
     values_.push_back(std::move(info));
   }
   for (const v1::Parameter& parameter : program.parameters()) {
-    if (!valid(parameter.value())) {
-      return absl::InvalidArgumentError(absl::StrCat(
-          "parameter ", parameter.name(), " has no value in the program"));
-    }
     ValueInfo& info = values_[parameter.value()];
     info.parameter = static_cast<int>(parameters_.size());
     info.needs_gradient = !parameter.frozen();
@@ -235,56 +230,33 @@ absl::Status LocalProgram::Executor::ReadValues(const v1::Program& program,
                                      int64_t{1}, std::multiplies<>()));
   }
   for (const int id : program.inputs()) {
-    if (!valid(id)) {
-      return absl::InvalidArgumentError(
-          absl::StrCat("program input ", id, " is no value"));
-    }
     input_types_.push_back(
         c10::isFloatingType(values_[id].type) ? at::kFloat : values_[id].type);
     inputs_.push_back(id);
   }
-  if (!valid(program.loss()))
-    return absl::InvalidArgumentError("the program has no loss");
   loss_ = program.loss();
-  return absl::OkStatus();
 }
 
 absl::Status LocalProgram::Executor::ReadNodes(const v1::Program& program,
                                                const CompileOptions& options) {
-  std::vector<bool> made(values_.size());
-  for (const int id : parameters_) made[id] = true;
-  for (const int id : inputs_) made[id] = true;
   for (int i = 0; i < program.nodes_size(); ++i) {
     const v1::Node& node = program.nodes(i);
     NodeState state;
     state.node = node;
-    for (const int id : node.inputs()) {
-      if (id == kNone) continue;
-      if (id < 0 || id >= static_cast<int>(values_.size()) || !made[id]) {
-        return absl::InvalidArgumentError(absl::StrCat(
-            Describe(node, i), " reads value ", id, " before it is made"));
-      }
-      state.runs_backward |= values_[id].needs_gradient;
-    }
+    for (const int id : node.inputs())
+      state.runs_backward |= id != kNone && values_[id].needs_gradient;
+    bool is_loss = false;
     for (const int id : node.outputs()) {
-      if (id < 0 || id >= static_cast<int>(values_.size()) || made[id]) {
-        return absl::InvalidArgumentError(absl::StrCat(
-            Describe(node, i), " makes value ", id, " a second time"));
-      }
-      made[id] = true;
       values_[id].needs_gradient =
           state.runs_backward && c10::isFloatingType(values_[id].type);
+      is_loss |= id == loss_;
     }
-    bool is_loss = false;
-    for (const int id : node.outputs()) is_loss |= id == loss_;
     const NodeInfo info{node, program, options.tensor_group, is_loss};
     absl::StatusOr<std::unique_ptr<Operation>> operation = MakeOperation(info);
     if (!operation.ok()) return Annotate(operation.status(), Describe(node, i));
     state.operation = *std::move(operation);
     nodes_.push_back(std::move(state));
   }
-  if (!made[loss_])
-    return absl::InvalidArgumentError("no node makes the program's loss");
   return absl::OkStatus();
 }
 
@@ -315,6 +287,7 @@ absl::Status LocalProgram::Executor::PlanPasses() {
   }
   std::vector<bool> kept;
   for (const ValueInfo& info : values_) kept.push_back(info.parameter != kNone);
+  kept[loss_] = true;  // it is read behind the last node
   AUTOTP_ASSIGN_OR_RETURN(schedule_, MakeSchedule(nodes, kept));
   return absl::OkStatus();
 }
