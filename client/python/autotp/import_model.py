@@ -7,10 +7,12 @@ runs. With a Hugging Face folder no weights are loaded.
 import argparse
 import hashlib
 import importlib
+import logging
 import os
 import shutil
 import sys
 import time
+import warnings
 
 from autotp.importing.errors import ImportFailure
 
@@ -202,6 +204,9 @@ def parse(arguments):
 def main(arguments=None):
     options = parse(arguments)
     progress = Progress(options.quiet)
+    # Of PyTorch's parts about one another, not of the model.
+    warnings.filterwarnings("ignore", category=FutureWarning)
+    logging.getLogger("torch").setLevel(logging.ERROR)
     try:
         run = import_folder if options.model else import_module
         output, document, constants = run(options, progress)

@@ -174,6 +174,10 @@ class _Translator:
     def parameter(self, node):
         spec = self.specs[node.name]
         name = self.captured.names.get(spec.target, spec.target)
+        if name not in self.captured.shapes:
+            raise ImportFailure(
+                f"the forward makes a tensor ({spec.target}) whose numbers are "
+                "not known without memory; make it a buffer of the module")
         if name not in self.by_name:
             value = node.meta["val"]
             frozen = name not in self.captured.trained
