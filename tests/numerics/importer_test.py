@@ -12,6 +12,8 @@ import unittest
 import transformers
 
 from autotp import import_model
+from autotp.importing.stored_names import stored_names
+from safetensors.torch import load_file, save_file
 
 TINY = {"vocab_size": 64, "hidden_size": 32, "num_hidden_layers": 2,
         "num_attention_heads": 4, "intermediate_size": 48,
@@ -46,6 +48,40 @@ class Models(unittest.TestCase):
             max_position_embeddings=64, bos_token_id=0, eos_token_id=0,
             resid_dropout=0, embed_dropout=0, attention_dropout=0),
             "GPTNeoForCausalLM")
+
+
+class StoredNames(unittest.TestCase):
+    def check(self, model, changes):
+        """`changes` of the names that Transformers writes are in the files."""
+        with tempfile.TemporaryDirectory() as folder:
+            saved = stored_names(model, folder)
+            model.save_pretrained(folder)
+            path = os.path.join(folder, "model.safetensors")
+            tensors = load_file(path)
+            self.assertLessEqual(set(saved.values()), set(tensors))
+            self.assertEqual(stored_names(model, folder), saved)
+            for old, new in changes.items():
+                tensors = {k.replace(old, new): v for k, v in tensors.items()}
+            save_file(tensors, path)
+            return saved, stored_names(model, folder)
+
+    def test_a_renamed_head(self):
+        saved, found = self.check(
+            transformers.GPTNeoXForCausalLM(
+                transformers.GPTNeoXConfig(**TINY)), {"embed_out": "lm_head"})
+        self.assertEqual(saved, {"lm_head.weight": "embed_out.weight"})
+        self.assertEqual(found, {})
+
+    def test_old_names_of_norms_and_no_prefix(self):
+        saved, found = self.check(
+            transformers.BertForMaskedLM(transformers.BertConfig(**TINY)),
+            {"LayerNorm.weight": "LayerNorm.gamma", "bert.": ""})
+        self.assertEqual(saved, {})
+        self.assertEqual(found.pop("cls.predictions.transform.LayerNorm.weight"),
+                         "cls.predictions.transform.LayerNorm.gamma")
+        self.assertEqual(len(found), 1 + 2 * TINY["num_hidden_layers"])
+        self.assertEqual(found["bert.embeddings.LayerNorm.weight"],
+                         "bert.embeddings.LayerNorm.gamma")
 
 
 class Modules(unittest.TestCase):

@@ -27,6 +27,13 @@ class Captured:
     trained: set  # first names
     constants: dict  # buffers that no file stores, and constants: values
     initialization: dict = field(default_factory=dict)
+    stored_names: dict = field(default_factory=dict)  # first name -> in files
+
+    def file_names(self, name):
+        """What files call a parameter, then its other names."""
+        every = [name] + self.aliases.get(name, [])
+        stored = [self.stored_names.get(n, n) for n in every]
+        return stored + [n for n in every if n not in stored]
 
 
 class _Initializations(TorchDispatchMode):
@@ -141,7 +148,7 @@ def users_line(error, folders=("torch/", "autotp/importing")):
     return ""
 
 
-def capture(module, args, kwargs, initialization=None):
+def capture(module, args, kwargs, initialization=None, stored_names=None):
     """Exports the forward of `module`, in training mode."""
     names, aliases, shapes, trained, first = {}, {}, {}, set(), {}
     for name, tensor in list(module.named_parameters(remove_duplicate=False)) \
@@ -182,4 +189,4 @@ def capture(module, args, kwargs, initialization=None):
                       if isinstance(tensor, torch.Tensor)
                       and tensor.device.type != "meta"})
     return Captured(program, names, aliases, shapes, trained, constants,
-                    initialization or {})
+                    initialization or {}, stored_names or {})

@@ -108,12 +108,13 @@ class Writer:
 
     def parameter(self, name, shape, kind, frozen):
         out = self.value(name, shape, kind)
-        entry = {"name": name, "value": out, "shape": shape,
+        first, *others = self.captured.file_names(name)
+        entry = {"name": first, "value": out, "shape": shape,
                  "frozen": frozen}
         if name in self.stored:
             entry["stored"] = True
-        if self.captured.aliases.get(name):
-            entry["aliases"] = self.captured.aliases[name]
+        if others:
+            entry["aliases"] = others
         if name in self.captured.initialization:
             entry["init"] = list(self.captured.initialization[name])
         self.parameters.append(entry)
