@@ -72,6 +72,8 @@ Raiser RaiseLoss;        // shifted cross-entropy
 // Patterns that end at a value of ours: a better one for it, else `v`.
 using Pattern = program::ValueId(Rewriter& to, program::ValueId v);
 Pattern MatchRmsNorm;
+Pattern MatchLayerNorm;
+Pattern MatchHeadNorms;
 Pattern MatchActivation;
 Pattern MatchRotary;
 

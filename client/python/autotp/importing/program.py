@@ -108,12 +108,13 @@ class Writer:
 
     def parameter(self, name, shape, kind, frozen):
         out = self.value(name, shape, kind)
-        entry = {"name": name, "value": out, "shape": shape,
+        first, *others = self.captured.file_names(name)
+        entry = {"name": first, "value": out, "shape": shape,
                  "frozen": frozen}
         if name in self.stored:
             entry["stored"] = True
-        if self.captured.aliases.get(name):
-            entry["aliases"] = self.captured.aliases[name]
+        if others:
+            entry["aliases"] = others
         if name in self.captured.initialization:
             entry["init"] = list(self.captured.initialization[name])
         self.parameters.append(entry)
@@ -173,6 +174,10 @@ class _Translator:
     def parameter(self, node):
         spec = self.specs[node.name]
         name = self.captured.names.get(spec.target, spec.target)
+        if name not in self.captured.shapes:
+            raise ImportFailure(
+                f"the forward makes a tensor ({spec.target}) whose numbers are "
+                "not known without memory; make it a buffer of the module")
         if name not in self.by_name:
             value = node.meta["val"]
             frozen = name not in self.captured.trained
@@ -198,7 +203,7 @@ class _Translator:
                 made = recognise.stored(self.writer, value,
                                         f"constant.{node.name}")
             if made is None:
-                made = self.emit(node)
+                made = self.computed(node)
             elif meta is not None and meta.dtype is COMPUTE_DTYPE and \
                     self.writer.values[made][2] == "float32":
                 made = self.writer.call("aten._to_copy.default", [made],
@@ -212,7 +217,7 @@ class _Translator:
         return self.emit(node)
 
     def function(self, node):
-        if self.constants.value(node) is not None:
+        if node in self.constants.values:
             return  # when something needs it
         if node.target is operator.getitem:
             self.ids[node] = self.ids[node.args[0]][node.args[1]]
@@ -221,6 +226,15 @@ class _Translator:
                                 "aten._assert_scalar.default"):
             return
         self.emit(node)
+
+    def computed(self, node):
+        """A constant that is not known by what it holds, nor stored."""
+        if node.target is not operator.getitem:
+            return self.emit(node)
+        whole, place = node.args
+        if whole not in self.ids:
+            self.emit(whole)
+        return self.ids[whole][place]
 
     def emit(self, node):
         if not isinstance(node.target, torch._ops.OpOverload) or \
@@ -331,7 +345,7 @@ def write_program(captured, input_names, loss_index=0, all_float=False):
 
 
 def _sweep(writer):
-    """Leaves out nodes that the loss does not need."""
+    """Leaves out nodes and constants that the loss does not need."""
     needed = {writer.loss}
     kept = []
     for node in reversed(writer.nodes):
@@ -339,6 +353,12 @@ def _sweep(writer):
             kept.append(node)
             needed.update(v for v in node["in"] if v >= 0)
     writer.nodes = kept[::-1]
+    unread = {p["name"] for p in writer.parameters
+              if p.get("stored") and p["value"] not in needed}
+    writer.parameters = [p for p in writer.parameters
+                         if p["name"] not in unread]
+    for name in unread:
+        del writer.stored[name]
 
 
 def to_json(document):
