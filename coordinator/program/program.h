@@ -110,8 +110,8 @@ const std::vector<int64_t>& IntegersOf(const Node& node,
                                        absl::string_view name);
 const std::vector<double>& NumbersOf(const Node& node, absl::string_view name);
 
-// INVALID_ARGUMENT naming the node: a value beyond the limits, used before it is
-// made or made twice, a wrong number of inputs, a missing attribute, a shape
+// INVALID_ARGUMENT naming the node: a value beyond the limits, used before it
+// is made or made twice, a wrong number of inputs, a missing attribute, a shape
 // that the operation's rule does not give. Whatever the program, whoever made
 // it: this does not crash.
 absl::Status CheckProgram(const Program& program);

@@ -124,16 +124,16 @@ void ReadCutAndRun(const std::string& text, Outcome& outcome) {
   if (!raised.ok()) return;
   const absl::Status checked = CheckProgram(*raised);
   if (!checked.ok() || raised->nodes.size() > kMostNodes) return;
-  const auto cut = partition::Partition(
-      *raised, {.tensor_parallel_size = kRanks,
-                .sequence_parallel = text.size() % 32 < 8});
+  const auto cut =
+      partition::Partition(*raised, {.tensor_parallel_size = kRanks,
+                                     .sequence_parallel = text.size() % 8 < 2});
   if (!cut.ok()) return;
   ++outcome.cut;
   for (const program::Program& local : cut->locals) {
     const absl::Status status = CheckProgram(local);
     EXPECT_TRUE(status.ok()) << status;
   }
-  const int rank = static_cast<int>(text.size() % 8);
+  const int rank = static_cast<int>(text.size() % 16);
   if (rank >= kRanks) return;  // not of the share
   testing::EchoGroup group(rank, kRanks);
   outcome.run += testing::CompileAndRun(ToProto(cut->locals[rank]), &group).ran;
@@ -170,7 +170,7 @@ TEST(ProgramFileFuzzTest, AnyFileEndsInAnAnswer) {
   RecordProperty("run", outcome.run);
   EXPECT_GT(outcome.read, 300);
   EXPECT_GT(outcome.cut, 200);
-  EXPECT_GT(outcome.run, 20);
+  EXPECT_GT(outcome.run, 5);
 }
 
 }  // namespace

@@ -53,6 +53,8 @@ struct RunOptions {
   int64_t first_sequence = 0;
 };
 
+class Executor;
+
 class LocalProgram {
  public:
   // INVALID_ARGUMENT naming the node: what check_program.h refuses, a cut that
@@ -77,7 +79,6 @@ class LocalProgram {
                                  ParameterStore& store);
 
  private:
-  class Executor;
   explicit LocalProgram(std::unique_ptr<Executor> executor);
   std::unique_ptr<Executor> executor_;
 };

@@ -7,7 +7,8 @@
 // or in Forget where no Backward follows.
 // It computes in fp32 whatever the stored type is: FloatInput and
 // FloatGradient cast, Give and Deliver round. Shapes and attributes have been
-// checked (check_program.h); what data make of them is the operation's to check.
+// checked (check_program.h); what data make of them is the operation's to
+// check.
 //
 // The meaning of each operation: coordinator/program/operation.h.
 #ifndef AUTOTP_WORKER_RUNTIME_OPERATION_H_
