@@ -50,10 +50,11 @@ constexpr absl::string_view kPointwise[] = {
 
 // The same, but for the dimension "dim".
 constexpr absl::string_view kAlongDim[] = {
-    "_log_softmax", "_softmax",      "cummax",         "cumprod",      "cumsum",
-    "flip",         "glu",           "log_softmax",    "logcumsumexp", "roll",
-    "slice",        "slice_scatter", "select_scatter", "softmax",      "sort",
-    "topk",         "gather",        "diff",           "argsort"};
+    "_log_softmax",  "_safe_softmax",  "_softmax", "cummax",
+    "cumprod",       "cumsum",         "flip",     "glu",
+    "log_softmax",   "logcumsumexp",   "roll",     "slice",
+    "slice_scatter", "select_scatter", "softmax",  "sort",
+    "topk",          "gather",         "diff",     "argsort"};
 
 // The dimensions "dim" are gone, or of length one.
 constexpr absl::string_view kReductions[] = {

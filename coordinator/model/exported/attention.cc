@@ -1,5 +1,6 @@
 // Causal attention: one operation, or written out with a softmax.
 #include <cmath>
+#include <limits>
 #include <optional>
 #include <utility>
 
@@ -66,15 +67,27 @@ ValueId WithoutRepeats(const Rewriter& to, ValueId v) {
   return fits ? split->inputs[0] : v;
 }
 
-ValueId Attend(Rewriter& to, ValueId q, ValueId k, ValueId v, double scale,
-               int64_t window, double soft_cap) {
+struct Scores {
+  double scale = 1;
+  int64_t window = 0;
+  double soft_cap = 0;
+  double dropout = 0;
+  int64_t stream = 0;
+};
+
+ValueId Attend(Rewriter& to, ValueId q, ValueId k, ValueId v,
+               const Scores& scores) {
   q = to.WithoutCasts(q);
   const Shape& shape = to.ShapeOf(q);
   if (shape.size() != 4) return kNoValue;
-  if (window >= shape[2]) window = 0;
-  Attributes attributes = {{"scale", scale}};
-  if (window > 0) attributes["window"] = window;
-  if (soft_cap > 0) attributes["soft_cap"] = soft_cap;
+  Attributes attributes = {{"scale", scores.scale}};
+  if (scores.window > 0 && scores.window < shape[2])
+    attributes["window"] = scores.window;
+  if (scores.soft_cap > 0) attributes["soft_cap"] = scores.soft_cap;
+  if (scores.dropout > 0) {
+    attributes["dropout"] = scores.dropout;
+    attributes["stream"] = scores.stream;
+  }
   const ValueId keys = to.WithoutCasts(WithoutRepeats(to, k));
   const ValueId values = to.WithoutCasts(WithoutRepeats(to, v));
   if (to.ShapeOf(keys).size() != 4 || to.ShapeOf(values).size() != 4 ||
@@ -84,27 +97,96 @@ ValueId Attend(Rewriter& to, ValueId q, ValueId k, ValueId v, double scale,
                  std::move(attributes));
 }
 
-ValueId Fused(Rewriter& to, const Raised& node) {
-  if (node.in.size() < 3 || node.Number("dropout_p", 0) != 0) return kNoValue;
-  const Shape q = to.ShapeOf(node.in[0]);
-  if (q.size() != 4) return kNoValue;
-  int64_t window = 0;
-  const ValueId mask = node.in.size() > 3 ? node.in[3] : kNoValue;
-  if (mask != kNoValue) {
-    std::optional<int64_t> seen = CausalWindow(to, mask);
-    if (!seen.has_value()) seen = AddedWindow(to, mask);
-    if (!seen.has_value()) return kNoValue;
-    window = *seen;
-  } else if (!node.Flag("is_causal", false)) {
-    return kNoValue;
+// Heads that each serve several query heads, repeated for them.
+ValueId Repeated(Rewriter& to, ValueId heads, int64_t count) {
+  const Shape shape = to.ShapeOf(heads);
+  if (shape.size() != 4 || shape[1] == count) return heads;
+  if (shape[1] == 0 || count % shape[1] != 0) return kNoValue;
+  const ValueId apart =
+      to.Reshape(heads, {shape[0], shape[1], 1, shape[2], shape[3]});
+  const ValueId repeated =
+      to.Make(Operation::kExpand, {apart},
+              {{"dim", int64_t{2}}, {"size", count / shape[1]}});
+  return repeated == kNoValue
+             ? repeated
+             : to.Reshape(repeated, {shape[0], count, shape[2], shape[3]});
+}
+
+// Attention with a mask of any kind and dropout: there is no operation for it.
+ValueId WriteOut(Rewriter& to, const Raised& node, ValueId mask,
+                 const Scores& options) {
+  const ValueId q = to.WithoutCasts(node.in[0]);
+  const Shape queries = to.ShapeOf(q);
+  const auto rank = static_cast<int64_t>(queries.size());
+  if (rank < 2 || node.Flag("is_causal", false)) return kNoValue;
+  const bool grouped = node.Flag("enable_gqa", false) && rank == 4;
+  const int64_t heads = grouped ? queries[1] : 0;
+  const ValueId keys = grouped ? Repeated(to, node.in[1], heads) : node.in[1];
+  const ValueId values = grouped ? Repeated(to, node.in[2], heads) : node.in[2];
+  if (keys == kNoValue || values == kNoValue) return kNoValue;
+  if (to.ShapeOf(keys).size() != queries.size()) return kNoValue;
+  const program::Value out = node.source.values[node.node.outputs[0]];
+  program::Value scores = out;
+  scores.shape.back() = to.ShapeOf(keys)[rank - 2];
+  const ValueId turned = to.Transpose(keys, rank - 2, rank - 1);
+  ValueId weights = to.MakeAten("aten.matmul.default", {q, turned}, scores);
+  weights = to.Make(Operation::kScale, {weights}, {{"factor", options.scale}});
+  const bool allows =
+      mask != kNoValue && to.ValueOf(mask).kind == program::ValueKind::kBool;
+  if (allows) {
+    const ValueId never =
+        to.MakeAten("aten.full.default", {}, {"", {}, scores.kind},
+                    {{"size", Shape{}},
+                     {"fill_value", -std::numeric_limits<double>::infinity()}});
+    weights = to.MakeAten("aten.where.self", {mask, weights, never}, scores);
+  } else if (mask != kNoValue) {
+    weights = to.MakeAten("aten.add.Tensor", {weights, mask}, scores);
   }
-  const double scale =
-      node.Number("scale", 1 / std::sqrt(static_cast<double>(q[3])));
-  return Attend(to, node.in[0], node.in[1], node.in[2], scale, window, 0);
+  // A query that may see nothing gets nothing.
+  weights =
+      to.MakeAten(allows ? "aten._safe_softmax.default" : "aten.softmax.int",
+                  {weights}, scores, {{"dim", int64_t{-1}}});
+  weights = Drop(to, weights, options.dropout, options.stream, node.source);
+  if (weights == kNoValue) return kNoValue;
+  return to.MakeAten("aten.matmul.default", {weights, values}, out);
+}
+
+ValueId Fused(Rewriter& to, const Raised& node) {
+  if (node.in.size() < 3) return kNoValue;
+  const Shape q = to.ShapeOf(node.in[0]);
+  if (q.empty()) return kNoValue;
+  Scores scores;
+  scores.scale =
+      node.Number("scale", 1 / std::sqrt(static_cast<double>(q.back())));
+  scores.dropout = node.Number("dropout_p", 0);
+  if (scores.dropout != 0) scores.stream = to.NextStream();
+  const ValueId mask = node.in.size() > 3 ? node.in[3] : kNoValue;
+  std::optional<int64_t> window;
+  if (mask != kNoValue) {
+    window = CausalWindow(to, mask);
+    if (!window.has_value()) window = AddedWindow(to, mask);
+  } else if (node.Flag("is_causal", false)) {
+    window = 0;
+  }
+  ValueId made = kNoValue;
+  if (window.has_value() && q.size() == 4) {
+    scores.window = *window;
+    made = Attend(to, node.in[0], node.in[1], node.in[2], scores);
+  }
+  return made == kNoValue && scores.dropout != 0
+             ? WriteOut(to, node, mask, scores)
+             : made;
 }
 
 // softmax(cap(q k^T scale) + mask) v.
 ValueId WrittenOut(Rewriter& to, ValueId weights, ValueId v) {
+  Scores options;
+  weights = to.WithoutCasts(weights);
+  if (const Node* drop = to.Producer(weights, Operation::kDropout)) {
+    options.dropout = NumberOf(*drop, "probability");
+    options.stream = IntegerOf(*drop, "stream");
+    weights = drop->inputs[0];
+  }
   const Node* softmax =
       to.Producer(to.WithoutCasts(weights), "aten.softmax.int");
   if (softmax == nullptr)
@@ -117,16 +199,15 @@ ValueId WrittenOut(Rewriter& to, ValueId weights, ValueId v) {
   if (masked == nullptr) return kNoValue;
   const std::optional<int64_t> window = AddedWindow(to, masked->inputs[1]);
   if (!window.has_value()) return kNoValue;
+  options.window = *window;
   ValueId scores = to.WithoutCasts(masked->inputs[0]);
-  double soft_cap = 0;
   if (const Node* cap = to.Producer(scores, Operation::kActivation)) {
     if (TextOf(*cap, "kind") != "soft_cap") return kNoValue;
-    soft_cap = NumberOf(*cap, "limit");
+    options.soft_cap = NumberOf(*cap, "limit");
     scores = to.WithoutCasts(cap->inputs[0]);
   }
-  double scale = 1;
   if (const Node* scaled = to.Producer(scores, Operation::kScale)) {
-    scale = NumberOf(*scaled, "factor");
+    options.scale = NumberOf(*scaled, "factor");
     scores = to.WithoutCasts(scaled->inputs[0]);
   }
   const Node* product = to.Producer(scores, "aten.matmul.default", 2);
@@ -136,8 +217,7 @@ ValueId WrittenOut(Rewriter& to, ValueId weights, ValueId v) {
   if (keys == nullptr || IntegerOf(*keys, "a") != 2 ||
       IntegerOf(*keys, "b") != 3)
     return kNoValue;
-  return Attend(to, product->inputs[0], keys->inputs[0], v, scale, *window,
-                soft_cap);
+  return Attend(to, product->inputs[0], keys->inputs[0], v, options);
 }
 
 }  // namespace

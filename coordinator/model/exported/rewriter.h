@@ -58,6 +58,13 @@ class Rewriter {
   std::vector<program::ValueId> MakeAll(program::Operation operation,
                                         std::vector<program::ValueId> inputs,
                                         program::Attributes attributes = {});
+  // An ATen operation whose inputs are all there, with one result.
+  program::ValueId MakeAten(absl::string_view name,
+                            std::vector<program::ValueId> inputs,
+                            program::Value output,
+                            program::Attributes attributes = {});
+  // Of dropout: no two operations of a program have one.
+  int64_t NextStream() { return streams_++; }
   // `node` of the source as it is.
   void Keep(const program::Node& node);
 
@@ -89,6 +96,7 @@ class Rewriter {
   std::vector<int> producers_;            // [value]: node, or -1
   std::vector<bool> is_parameter_;        // [value]
   std::string scope_;
+  int64_t streams_ = 0;
 };
 
 }  // namespace autotp::model
