@@ -115,10 +115,16 @@ def compare(options, folder):
     if os.path.exists(constants):
         tensors.update(load_file(constants))
     tensors.update(model.named_buffers())
+    mine = {}  # name in the module -> in the file
     for parameter in document["parameters"]:
-        if parameter["name"] in named:
-            tensors[parameter["name"]] = named[parameter["name"]].detach(
-            ).clone().requires_grad_(not parameter["frozen"])
+        name = parameter["name"]
+        for other in [name] + parameter.get("aliases", []):
+            if other in named:
+                mine[other] = name
+                tensors[name] = named[other].detach().clone().requires_grad_(
+                    not parameter["frozen"])
+            elif other in tensors:
+                tensors[name] = tensors[other]
     got = run(document, tensors, inputs)
     got.backward()
     worst = abs(float(got.detach() - loss.detach())) / max(
@@ -126,12 +132,12 @@ def compare(options, folder):
     where, scale = "the loss", max(
         float(p.grad.norm()) for p in named.values() if p.grad is not None)
     for name, parameter in named.items():
-        if parameter.grad is None or name not in tensors:
+        if parameter.grad is None or name not in mine:
             continue
-        mine = tensors[name].grad
-        if mine is None:
-            mine = torch.zeros_like(parameter)
-        error = float((mine - parameter.grad).norm()) / (
+        gradient = tensors[mine[name]].grad
+        if gradient is None:
+            gradient = torch.zeros_like(parameter)
+        error = float((gradient - parameter.grad).norm()) / (
             float(parameter.grad.norm()) + 1e-4 * scale)
         if not error <= worst:
             worst, where = error, f"the gradient of {name}"

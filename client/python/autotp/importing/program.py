@@ -108,12 +108,13 @@ class Writer:
 
     def parameter(self, name, shape, kind, frozen):
         out = self.value(name, shape, kind)
-        entry = {"name": name, "value": out, "shape": shape,
+        first, *others = self.captured.file_names(name)
+        entry = {"name": first, "value": out, "shape": shape,
                  "frozen": frozen}
         if name in self.stored:
             entry["stored"] = True
-        if self.captured.aliases.get(name):
-            entry["aliases"] = self.captured.aliases[name]
+        if others:
+            entry["aliases"] = others
         if name in self.captured.initialization:
             entry["init"] = list(self.captured.initialization[name])
         self.parameters.append(entry)
@@ -173,6 +174,10 @@ class _Translator:
     def parameter(self, node):
         spec = self.specs[node.name]
         name = self.captured.names.get(spec.target, spec.target)
+        if name not in self.captured.shapes:
+            raise ImportFailure(
+                f"the forward makes a tensor ({spec.target}) whose numbers are "
+                "not known without memory; make it a buffer of the module")
         if name not in self.by_name:
             value = node.meta["val"]
             frozen = name not in self.captured.trained
