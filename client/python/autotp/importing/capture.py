@@ -6,12 +6,14 @@ and rotary tables are recognised by value (constants.py).
 """
 import contextlib
 import traceback
+import warnings
 from dataclasses import dataclass, field
 
 import torch
 from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 
+from autotp.importing import gradients
 from autotp.importing.errors import ImportFailure
 
 # The stand-in for the type that a job computes in; fp32 stays fp32.
@@ -127,9 +129,8 @@ class _KeptNumbers(TorchFunctionMode):
         kwargs = dict(kwargs or {})
         if func in (torch.tensor, torch.as_tensor) and not isinstance(
                 args[0], torch.Tensor):
-            device = kwargs.pop("device", None)
-            made = func(*args, **kwargs, device="cpu")
-            return made if device is None else made.to(device)
+            device = kwargs.pop("device", None) or "meta"
+            return func(*args, **kwargs, device="cpu").to(device)
         if func is torch.Tensor.new_tensor:
             like, data = args
             kwargs.setdefault("dtype", like.dtype)
@@ -143,6 +144,14 @@ class _KeptNumbers(TorchFunctionMode):
 def users_line(error, folders=("torch/", "autotp/importing")):
     """The last line of the traceback that is not a library's own."""
     for frame in reversed(traceback.extract_tb(error.__traceback__)):
+        if not any(folder in frame.filename for folder in folders):
+            return f"{frame.filename}:{frame.lineno}: {frame.line}"
+    return ""
+
+
+def calling_line(folders=("torch/", "autotp/importing")):
+    """Where the code that runs now was called from, outside of libraries."""
+    for frame in reversed(traceback.extract_stack()):
         if not any(folder in frame.filename for folder in folders):
             return f"{frame.filename}:{frame.lineno}: {frame.line}"
     return ""
@@ -168,9 +177,12 @@ def capture(module, args, kwargs, initialization=None, stored_names=None):
     module.train()
     args, kwargs = torch.utils._pytree.tree_map_only(
         torch.Tensor, lambda t: t.to("meta"), (args, kwargs))
+    functions = {}
     try:
-        with _KeptNumbers():
+        with torch.device("meta"), _KeptNumbers(), \
+                gradients.noting_functions(functions, calling_line):
             program = torch.export.export(module, args, kwargs, strict=False)
+        gradients.detach_regions(program.graph_module)
         program = program.run_decompositions({})  # functional, nothing else
     except Exception as error:  # the export's own reason, whatever it is
         line = users_line(error)
@@ -180,11 +192,14 @@ def capture(module, args, kwargs, initialization=None, stored_names=None):
             f"{type(error).__name__}: {reason}" +
             (f"\n  at {line}" if line else "") +
             "\n  shapes and branches must not depend on the data") from error
+    gradients.compare_functions(functions, warnings.warn)
     if program.graph_signature.buffers_to_mutate:
         changed = sorted(program.graph_signature.buffers_to_mutate.values())
         raise ImportFailure(
             f"the forward changes its buffers ({', '.join(changed[:4])}); "
-            "freeze them, for example with track_running_stats=False")
+            "keep them as they are: BatchNorm with track_running_stats=False, "
+            "or left in eval() by the module's train(); in a factory of yours "
+            "(--module) where the class is another's")
     constants.update({name: tensor for name, tensor in program.constants.items()
                       if isinstance(tensor, torch.Tensor)
                       and tensor.device.type != "meta"})
