@@ -1,9 +1,9 @@
-// Causal attention: one operation, or written out with a softmax.
+// Attention: one operation, or written out with a softmax.
 #include <cmath>
-#include <limits>
 #include <optional>
 #include <utility>
 
+#include "coordinator/model/exported/masks.h"
 #include "coordinator/model/exported/raise.h"
 
 namespace autotp::model {
@@ -17,36 +17,6 @@ using program::ValueId;
 namespace {
 
 using Shape = std::vector<int64_t>;
-
-// How far back a query sees: 0 is all that came before. Nothing where the mask
-// is not a causal one.
-std::optional<int64_t> CausalWindow(const Rewriter& to, ValueId mask) {
-  mask = to.Narrowest(mask);
-  int64_t window = 0;
-  if (const Node* upper = to.Producer(mask, "aten.triu.default")) {
-    window = 1 - AtenInteger(*upper, "diagonal", 0);
-    if (window < 1) return std::nullopt;
-    mask = upper->inputs[0];
-  }
-  const Node* lower = to.Producer(mask, "aten.tril.default");
-  if (lower == nullptr || AtenInteger(*lower, "diagonal", 0) != 0)
-    return std::nullopt;
-  if (to.Producer(lower->inputs[0], "aten.ones.default", 0) == nullptr)
-    return std::nullopt;
-  return window;
-}
-
-// The same of a mask that is added to scores: 0, or very little.
-std::optional<int64_t> AddedWindow(const Rewriter& to, ValueId mask) {
-  const Node* where = to.Producer(to.Narrowest(mask), "aten.where.self", 3);
-  if (where == nullptr ||
-      to.Producer(where->inputs[1], "aten.zeros.default", 0) == nullptr)
-    return std::nullopt;
-  const Node* lowest = to.Producer(where->inputs[2], "aten.full.default", 0);
-  if (lowest == nullptr || !(AtenNumber(*lowest, "fill_value", 0) < -1e30))
-    return std::nullopt;
-  return CausalWindow(to, where->inputs[0]);
-}
 
 // Key or value heads without their repetition for query heads.
 ValueId WithoutRepeats(const Rewriter& to, ValueId v) {
@@ -69,113 +39,77 @@ ValueId WithoutRepeats(const Rewriter& to, ValueId v) {
 
 struct Scores {
   double scale = 1;
-  int64_t window = 0;
+  Mask mask;
   double soft_cap = 0;
   double dropout = 0;
   int64_t stream = 0;
 };
 
+// Attention by what a mask says; kNoValue where it is none of ours.
 ValueId Attend(Rewriter& to, ValueId q, ValueId k, ValueId v,
                const Scores& scores) {
+  const Mask& mask = scores.mask;
   q = to.WithoutCasts(q);
-  const Shape& shape = to.ShapeOf(q);
-  if (shape.size() != 4) return kNoValue;
+  const ValueId keys = to.WithoutCasts(WithoutRepeats(to, k));
+  const ValueId values = to.WithoutCasts(WithoutRepeats(to, v));
+  const Shape queries = to.ShapeOf(q);
+  const Shape key_shape = to.ShapeOf(keys);
+  if (queries.size() != 4 || key_shape.size() != 4 ||
+      to.ShapeOf(values).size() != 4 || key_shape[1] != to.ShapeOf(values)[1])
+    return kNoValue;
   Attributes attributes = {{"scale", scores.scale}};
-  if (scores.window > 0 && scores.window < shape[2])
-    attributes["window"] = scores.window;
+  if (!mask.causal) attributes["causal"] = false;
+  if (mask.window > 0 && mask.window < queries[2])
+    attributes["window"] = mask.window;
   if (scores.soft_cap > 0) attributes["soft_cap"] = scores.soft_cap;
   if (scores.dropout > 0) {
     attributes["dropout"] = scores.dropout;
     attributes["stream"] = scores.stream;
   }
-  const ValueId keys = to.WithoutCasts(WithoutRepeats(to, k));
-  const ValueId values = to.WithoutCasts(WithoutRepeats(to, v));
-  if (to.ShapeOf(keys).size() != 4 || to.ShapeOf(values).size() != 4 ||
-      to.ShapeOf(keys)[1] != to.ShapeOf(values)[1])
-    return kNoValue;
-  return to.Make(Operation::kAttention, {q, keys, values},
-                 std::move(attributes));
-}
-
-// Heads that each serve several query heads, repeated for them.
-ValueId Repeated(Rewriter& to, ValueId heads, int64_t count) {
-  const Shape shape = to.ShapeOf(heads);
-  if (shape.size() != 4 || shape[1] == count) return heads;
-  if (shape[1] == 0 || count % shape[1] != 0) return kNoValue;
-  const ValueId apart =
-      to.Reshape(heads, {shape[0], shape[1], 1, shape[2], shape[3]});
-  const ValueId repeated =
-      to.Make(Operation::kExpand, {apart},
-              {{"dim", int64_t{2}}, {"size", count / shape[1]}});
-  return repeated == kNoValue
-             ? repeated
-             : to.Reshape(repeated, {shape[0], count, shape[2], shape[3]});
-}
-
-// Attention with a mask of any kind and dropout: there is no operation for it.
-ValueId WriteOut(Rewriter& to, const Raised& node, ValueId mask,
-                 const Scores& options) {
-  const ValueId q = to.WithoutCasts(node.in[0]);
-  const Shape queries = to.ShapeOf(q);
-  const auto rank = static_cast<int64_t>(queries.size());
-  if (rank < 2 || node.Flag("is_causal", false)) return kNoValue;
-  const bool grouped = node.Flag("enable_gqa", false) && rank == 4;
-  const int64_t heads = grouped ? queries[1] : 0;
-  const ValueId keys = grouped ? Repeated(to, node.in[1], heads) : node.in[1];
-  const ValueId values = grouped ? Repeated(to, node.in[2], heads) : node.in[2];
-  if (keys == kNoValue || values == kNoValue) return kNoValue;
-  if (to.ShapeOf(keys).size() != queries.size()) return kNoValue;
-  const program::Value out = node.source.values[node.node.outputs[0]];
-  program::Value scores = out;
-  scores.shape.back() = to.ShapeOf(keys)[rank - 2];
-  const ValueId turned = to.Transpose(keys, rank - 2, rank - 1);
-  ValueId weights = to.MakeAten("aten.matmul.default", {q, turned}, scores);
-  weights = to.Make(Operation::kScale, {weights}, {{"factor", options.scale}});
-  const bool allows =
-      mask != kNoValue && to.ValueOf(mask).kind == program::ValueKind::kBool;
-  if (allows) {
-    const ValueId never =
-        to.MakeAten("aten.full.default", {}, {"", {}, scores.kind},
-                    {{"size", Shape{}},
-                     {"fill_value", -std::numeric_limits<double>::infinity()}});
-    weights = to.MakeAten("aten.where.self", {mask, weights, never}, scores);
-  } else if (mask != kNoValue) {
-    weights = to.MakeAten("aten.add.Tensor", {weights, mask}, scores);
+  std::vector<ValueId> inputs = {q, keys, values};
+  if (mask.seen != kNoValue) {
+    const ValueId seen = to.Reshape(mask.seen, {queries[0], key_shape[2]});
+    if (seen == kNoValue) return kNoValue;
+    inputs.insert(inputs.end(), {kNoValue, kNoValue, seen});
   }
-  // A query that may see nothing gets nothing.
-  weights =
-      to.MakeAten(allows ? "aten._safe_softmax.default" : "aten.softmax.int",
-                  {weights}, scores, {{"dim", int64_t{-1}}});
-  weights = Drop(to, weights, options.dropout, options.stream, node.source);
-  if (weights == kNoValue) return kNoValue;
-  return to.MakeAten("aten.matmul.default", {weights, values}, out);
+  return to.Make(Operation::kAttention, std::move(inputs),
+                 std::move(attributes));
 }
 
 ValueId Fused(Rewriter& to, const Raised& node) {
   if (node.in.size() < 3) return kNoValue;
   const Shape q = to.ShapeOf(node.in[0]);
-  if (q.empty()) return kNoValue;
+  if (q.size() != 4) return kNoValue;
+  std::optional<Mask> mask = Mask{.causal = node.Flag("is_causal", false)};
+  const ValueId given = node.in.size() > 3 ? node.in[3] : kNoValue;
+  if (given != kNoValue) {
+    mask = ReadMask(to, given);
+    if (!mask.has_value()) mask = ReadAddedMask(to, given);
+    if (!mask.has_value()) return kNoValue;
+  }
   Scores scores;
-  scores.scale =
-      node.Number("scale", 1 / std::sqrt(static_cast<double>(q.back())));
+  scores.scale = node.Number("scale", 1 / std::sqrt(static_cast<double>(q[3])));
+  scores.mask = *mask;
   scores.dropout = node.Number("dropout_p", 0);
   if (scores.dropout != 0) scores.stream = to.NextStream();
-  const ValueId mask = node.in.size() > 3 ? node.in[3] : kNoValue;
-  std::optional<int64_t> window;
-  if (mask != kNoValue) {
-    window = CausalWindow(to, mask);
-    if (!window.has_value()) window = AddedWindow(to, mask);
-  } else if (node.Flag("is_causal", false)) {
-    window = 0;
+  return Attend(to, node.in[0], node.in[1], node.in[2], scores);
+}
+
+// The scores below a mask that is added, or that chooses; the mask.
+std::optional<std::pair<ValueId, Mask>> Unmasked(const Rewriter& to,
+                                                 ValueId scores) {
+  scores = to.WithoutCasts(scores);
+  std::optional<Mask> mask = Mask{};
+  if (const Node* added = to.Producer(scores, Operation::kAdd)) {
+    mask = ReadAddedMask(to, added->inputs[1]);
+    scores = added->inputs[0];
+  } else if (const Node* where = to.Producer(scores, "aten.where.self", 3)) {
+    if (!IsVeryLittle(to, where->inputs[2])) return std::nullopt;
+    mask = ReadMask(to, where->inputs[0]);
+    scores = where->inputs[1];
   }
-  ValueId made = kNoValue;
-  if (window.has_value() && q.size() == 4) {
-    scores.window = *window;
-    made = Attend(to, node.in[0], node.in[1], node.in[2], scores);
-  }
-  return made == kNoValue && scores.dropout != 0
-             ? WriteOut(to, node, mask, scores)
-             : made;
+  if (!mask.has_value()) return std::nullopt;
+  return std::make_pair(to.WithoutCasts(scores), *mask);
 }
 
 // softmax(cap(q k^T scale) + mask) v.
@@ -194,13 +128,10 @@ ValueId WrittenOut(Rewriter& to, ValueId weights, ValueId v) {
   if (softmax == nullptr) return kNoValue;
   const int64_t dim = AtenInteger(*softmax, "dim", 0);
   if (dim != -1 && dim != 3) return kNoValue;
-  const Node* masked =
-      to.Producer(to.WithoutCasts(softmax->inputs[0]), Operation::kAdd);
-  if (masked == nullptr) return kNoValue;
-  const std::optional<int64_t> window = AddedWindow(to, masked->inputs[1]);
-  if (!window.has_value()) return kNoValue;
-  options.window = *window;
-  ValueId scores = to.WithoutCasts(masked->inputs[0]);
+  const auto unmasked = Unmasked(to, softmax->inputs[0]);
+  if (!unmasked.has_value()) return kNoValue;
+  ValueId scores = unmasked->first;
+  options.mask = unmasked->second;
   if (const Node* cap = to.Producer(scores, Operation::kActivation)) {
     if (TextOf(*cap, "kind") != "soft_cap") return kNoValue;
     options.soft_cap = NumberOf(*cap, "limit");
@@ -223,8 +154,12 @@ ValueId WrittenOut(Rewriter& to, ValueId weights, ValueId v) {
 }  // namespace
 
 std::vector<ValueId> RaiseAttention(Rewriter& to, const Raised& node) {
-  if (node.name() == "aten.scaled_dot_product_attention.default")
-    return {Fused(to, node)};
+  if (node.name() == "aten.scaled_dot_product_attention.default") {
+    const ValueId fused = Fused(to, node);
+    return {fused == kNoValue && node.Number("dropout_p", 0) != 0
+                ? WriteOutAttention(to, node)
+                : fused};
+  }
   if (node.name() == "aten.matmul.default" && node.in.size() == 2 &&
       to.ShapeOf(node.in[0]).size() == 4 && to.ShapeOf(node.in[1]).size() == 4)
     return {WrittenOut(to, node.in[0], node.in[1])};

@@ -76,6 +76,10 @@ Raiser RaiseLoss;        // shifted cross-entropy
 program::ValueId Drop(Rewriter& to, program::ValueId x, double probability,
                       int64_t stream, const program::Program& source);
 
+// Fused attention with dropout, as products and a softmax; kNoValue where it is
+// none.
+program::ValueId WriteOutAttention(Rewriter& to, const Raised& node);
+
 // Patterns that end at a value of ours: a better one for it, else `v`.
 using Pattern = program::ValueId(Rewriter& to, program::ValueId v);
 Pattern MatchRmsNorm;

@@ -165,6 +165,12 @@ ValueId Rewriter::WithoutCasts(ValueId v) const {
   }
 }
 
+ValueId Rewriter::Flattened(ValueId v) const {
+  while (const Node* reshape = Producer(v, Operation::kReshape))
+    v = reshape->inputs[0];
+  return v;
+}
+
 ValueId Rewriter::Narrowest(ValueId v) const {
   for (;;) {
     v = WithoutCasts(v);

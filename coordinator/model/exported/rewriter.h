@@ -76,6 +76,8 @@ class Rewriter {
 
   // Without the casts between types of numbers that made it.
   program::ValueId WithoutCasts(program::ValueId v) const;
+  // Without the reshapes that made it.
+  program::ValueId Flattened(program::ValueId v) const;
   // Without casts, expansions and added leading dimensions of length one:
   // equal to `v` where that broadcasts.
   program::ValueId Narrowest(program::ValueId v) const;

@@ -101,6 +101,30 @@ ValueId Select(Rewriter& to, const Raised& node) {
   return piece == kNoValue ? piece : to.Reshape(piece, node.out_shape());
 }
 
+// x[arange(B)[:, None, ...], arange(S)]: every place, in order.
+ValueId IndexOfAll(Rewriter& to, const Raised& node) {
+  const std::vector<int64_t> shape = to.ShapeOf(node.in[0]);
+  if (node.in.size() != shape.size() + 1) return kNoValue;
+  size_t last = 0;
+  for (size_t d = 0; d < shape.size(); ++d) {
+    if (node.in[d + 1] == kNoValue) return kNoValue;
+    // Along a dimension of its own, behind those before it.
+    const std::vector<int64_t>& index = to.ShapeOf(node.in[d + 1]);
+    size_t place = 0;
+    while (place + 1 < index.size() && index[place] == 1) ++place;
+    place += node.out_shape().size() - index.size();
+    if (d > 0 && place <= last) return kNoValue;
+    last = place;
+    const Node* all =
+        to.Producer(to.Flattened(node.in[d + 1]), "aten.arange.start", 0);
+    if (all == nullptr || AtenInteger(*all, "start", 0) != 0 ||
+        AtenInteger(*all, "end", -1) != shape[d] ||
+        AtenInteger(*all, "step", 1) != 1)
+      return kNoValue;
+  }
+  return to.Reshape(node.in[0], node.out_shape());
+}
+
 ValueId Stack(Rewriter& to, const Raised& node) {
   const int64_t dim = node.Dim("dim", 0, node.out_shape().size());
   if (dim < 0) return kNoValue;
@@ -163,6 +187,7 @@ std::vector<ValueId> RaiseStructure(Rewriter& to, const Raised& node) {
   }
   if (name == "aten.slice.Tensor") return {Piece(to, node)};
   if (name == "aten.select.int") return {Select(to, node)};
+  if (name == "aten.index.Tensor") return {IndexOfAll(to, node)};
   if (IsOneOf(name, {"aten.split.Tensor", "aten.split_with_sizes.default",
                      "aten.chunk.default", "aten.split.sizes"}))
     return Pieces(to, node, /*drops_dim=*/false);

@@ -157,6 +157,38 @@ TEST_P(ImportedTest, IsMadeOfTheOperationsOfItsFamily) {
     EXPECT_NE(node.operation, Operation::kAten) << node.aten;
 }
 
+// A bidirectional model with padding: attention sees the keys that a mask of
+// the data names, and every label is its own position's.
+TEST(ImportedEncoderTest, IsMadeOfOurOperations) {
+  const absl::StatusOr<model::LoadedModel> loaded =
+      model::LoadModel({.path = testing::SourcePath(
+                            "tests/golden/imported/masked_language_model"),
+                        .micro_batch = 4,
+                        .sequence_length = 12,
+                        .need_weights = false});
+  ASSERT_TRUE(loaded.ok()) << loaded.status();
+  int attentions = 0;
+  int losses = 0;
+  for (const Node& node : loaded->program.nodes) {
+    if (node.operation == Operation::kAttention) {
+      ++attentions;
+      EXPECT_FALSE(program::FlagOf(node, "causal", true));
+      ASSERT_EQ(node.inputs.size(), 6u);
+      EXPECT_NE(node.inputs[5], program::kNoValue);
+    }
+    if (node.operation == Operation::kCrossEntropy) {
+      ++losses;
+      EXPECT_FALSE(program::FlagOf(node, "shift", true));
+    }
+    // attention_mask != 0
+    if (node.operation == Operation::kAten) {
+      EXPECT_EQ(node.aten, "aten.ne.Scalar");
+    }
+  }
+  EXPECT_EQ(attentions, 2);
+  EXPECT_EQ(losses, 1);
+}
+
 class SameProgramTest : public ImportedTest {};
 
 TEST_P(SameProgramTest, IsTheProgramOfItsFamily) {
