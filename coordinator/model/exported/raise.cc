@@ -120,7 +120,8 @@ absl::StatusOr<Program> Raise(const Program& source) {
     }
     if (!fits && IsDropout(node)) {
       return absl::InvalidArgumentError(
-          absl::StrCat("has a dropout that is none in ", node.scope));
+          absl::StrCat("drops values at random in ", node.scope,
+                       " in a way that ranks cannot share"));
     }
     if (!fits) {
       to.Keep(node);

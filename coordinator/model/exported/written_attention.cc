@@ -51,6 +51,7 @@ ValueId WriteOutAttention(Rewriter& to, const Raised& node) {
   const ValueId turned = to.Transpose(keys, rank - 2, rank - 1);
   ValueId weights = to.MakeAten("aten.matmul.default", {q, turned}, scores);
   weights = to.Make(Operation::kScale, {weights}, {{"factor", scale}});
+  if (weights == kNoValue) return kNoValue;
   const bool allows =
       mask != kNoValue && to.ValueOf(mask).kind == program::ValueKind::kBool;
   if (allows) {
