@@ -5,7 +5,6 @@ buffers that a module computes for itself keep their values aside, since masks
 and rotary tables are recognised by value (constants.py).
 """
 import contextlib
-import traceback
 import warnings
 from dataclasses import dataclass, field
 
@@ -14,7 +13,7 @@ from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from autotp.importing import gradients
-from autotp.importing.errors import ImportFailure
+from autotp.importing.errors import ImportFailure, calling_line, users_line
 
 # The stand-in for the type that a job computes in; fp32 stays fp32.
 COMPUTE_DTYPE = torch.bfloat16
@@ -121,6 +120,35 @@ def _without_lists(index, device):
     return parts if isinstance(index, tuple) else parts[0]
 
 
+def _register_tensors(module):
+    """Tensors that a module keeps as plain attributes become buffers."""
+    for owner in module.modules():
+        for name, value in list(vars(owner).items()):
+            if isinstance(value, torch.Tensor) and not name.startswith("_"):
+                delattr(owner, name)
+                owner.register_buffer(name, value, persistent=False)
+
+
+def _to_meta(module):
+    """As module.to("meta"), but what is one tensor stays one."""
+    made = {}
+
+    def moved(tensor):
+        if tensor is None or tensor.device.type == "meta":
+            return tensor
+        if id(tensor) not in made:
+            empty = torch.empty_like(tensor, device="meta")
+            if isinstance(tensor, torch.nn.Parameter):
+                empty = torch.nn.Parameter(empty, tensor.requires_grad)
+            made[id(tensor)] = (tensor, empty)  # its id stays taken
+        return made[id(tensor)][1]
+
+    for owner in module.modules():
+        for tensors in (owner._parameters, owner._buffers):
+            for name, tensor in tensors.items():
+                tensors[name] = moved(tensor)
+
+
 class _KeptNumbers(TorchFunctionMode):
     """What a forward writes as numbers keeps its values, which meta would
     lose: tensors are made of them on the CPU, and x[..., [2], :] is a slice."""
@@ -141,24 +169,10 @@ class _KeptNumbers(TorchFunctionMode):
         return func(*args, **kwargs)
 
 
-def users_line(error, folders=("torch/", "autotp/importing")):
-    """The last line of the traceback that is not a library's own."""
-    for frame in reversed(traceback.extract_tb(error.__traceback__)):
-        if not any(folder in frame.filename for folder in folders):
-            return f"{frame.filename}:{frame.lineno}: {frame.line}"
-    return ""
-
-
-def calling_line(folders=("torch/", "autotp/importing")):
-    """Where the code that runs now was called from, outside of libraries."""
-    for frame in reversed(traceback.extract_stack()):
-        if not any(folder in frame.filename for folder in folders):
-            return f"{frame.filename}:{frame.lineno}: {frame.line}"
-    return ""
-
-
 def capture(module, args, kwargs, initialization=None, stored_names=None):
-    """Exports the forward of `module`, in training mode."""
+    """Exports the forward of `module`, in training mode. Its memory is gone
+    then."""
+    _register_tensors(module)
     names, aliases, shapes, trained, first = {}, {}, {}, set(), {}
     for name, tensor in list(module.named_parameters(remove_duplicate=False)) \
             + list(module.named_buffers(remove_duplicate=False)):
@@ -173,7 +187,7 @@ def capture(module, args, kwargs, initialization=None, stored_names=None):
     if not hasattr(module, "_autotp_constants"):  # they are about to be lost
         keep_constants(module, module)
     constants = dict(module._autotp_constants)
-    module = module.to("meta")
+    _to_meta(module)
     module.train()
     args, kwargs = torch.utils._pytree.tree_map_only(
         torch.Tensor, lambda t: t.to("meta"), (args, kwargs))
