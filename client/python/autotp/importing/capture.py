@@ -27,6 +27,7 @@ class Captured:
     trained: set  # first names
     constants: dict  # buffers that no file stores, and constants: values
     initialization: dict = field(default_factory=dict)
+    stored: dict = field(default_factory=dict)  # first name -> Stored
 
 
 class _Initializations(TorchDispatchMode):
@@ -118,8 +119,9 @@ def users_line(error, folders=("torch/", "autotp/importing")):
     return ""
 
 
-def capture(module, args, kwargs, initialization=None):
-    """Exports the forward of `module`, in training mode."""
+def capture(module, args, kwargs, initialization=None, stored=None):
+    """Exports the forward of `module`, in training mode; `stored` says of
+    names how files hold them, where that is not as they are here."""
     names, aliases, shapes, trained, first = {}, {}, {}, set(), {}
     for name, tensor in list(module.named_parameters(remove_duplicate=False)) \
             + list(module.named_buffers(remove_duplicate=False)):
@@ -159,4 +161,4 @@ def capture(module, args, kwargs, initialization=None):
                       if isinstance(tensor, torch.Tensor)
                       and tensor.device.type != "meta"})
     return Captured(program, names, aliases, shapes, trained, constants,
-                    initialization or {})
+                    initialization or {}, stored or {})

@@ -8,6 +8,7 @@ import os
 
 import torch
 
+from autotp.importing import experts, stored_names
 from autotp.importing.errors import ImportFailure
 from autotp.importing.flexible import resolve
 
@@ -46,7 +47,7 @@ def _call(node, values):
     return operator(**args)
 
 
-def _rotary_table(node):
+def _rotary_table(node, _):
     attributes = node["attrs"]
     frequencies = torch.tensor(attributes["inv_freq"], dtype=torch.float32)
     angles = torch.outer(torch.arange(attributes["length"]).float(),
@@ -54,6 +55,16 @@ def _rotary_table(node):
     angles = torch.cat([angles, angles], dim=-1)
     scale = attributes.get("scale", 1.0)
     return angles.cos() * scale, angles.sin() * scale
+
+
+def _experts(node, values):
+    x, weights, chosen, *matrices = [values[v] for v in node["in"]]
+    count = node["attrs"]["count"]
+    runs = [matrices[i * count:(i + 1) * count] for i in range(3)]
+    return experts.compute(x, weights, chosen, *runs, node["attrs"]["kind"])
+
+
+_OWN = {"rotary_table": _rotary_table, "experts": _experts}
 
 
 def run(document, tensors, inputs):
@@ -64,8 +75,7 @@ def run(document, tensors, inputs):
     for parameter in document["parameters"]:
         values[parameter["value"]] = tensors[parameter["name"]]
     for node in document["nodes"]:
-        made = (_rotary_table(node) if node["op"] == "rotary_table"
-                else _call(node, values))
+        made = _OWN.get(node["op"], _call)(node, values)
         made = list(made) if isinstance(made, (list, tuple)) else [made]
         values.update(zip(node["out"], made))
     return values[document["loss"]]
@@ -114,25 +124,31 @@ def compare(options, folder):
     constants = os.path.join(folder, "autotp_program.constants")
     if os.path.exists(constants):
         tensors.update(load_file(constants))
-    tensors.update(model.named_buffers())
+    stored = stored_names.names_of(model, getattr(options, "model", None))
+    held, gradients = {}, {}  # what files hold, and its gradient in the model
+    for name, tensor in [*model.named_buffers(), *named.items()]:
+        held.update(stored[name].apart(tensor.detach()))
+        if tensor.grad is not None:
+            gradients.update(stored[name].apart(tensor.grad))
     for parameter in document["parameters"]:
-        if parameter["name"] in named:
-            tensors[parameter["name"]] = named[parameter["name"]].detach(
-            ).clone().requires_grad_(not parameter["frozen"])
+        if parameter["name"] in held:
+            trained = not parameter["frozen"]
+            tensors[parameter["name"]] = held[parameter["name"]].clone(
+            ).requires_grad_(trained)
     got = run(document, tensors, inputs)
     got.backward()
     worst = abs(float(got.detach() - loss.detach())) / max(
         1.0, abs(float(loss.detach())))
     where, scale = "the loss", max(
         float(p.grad.norm()) for p in named.values() if p.grad is not None)
-    for name, parameter in named.items():
-        if parameter.grad is None or name not in tensors:
+    for name, gradient in gradients.items():
+        if name not in tensors:
             continue
         mine = tensors[name].grad
         if mine is None:
-            mine = torch.zeros_like(parameter)
-        error = float((mine - parameter.grad).norm()) / (
-            float(parameter.grad.norm()) + 1e-4 * scale)
+            mine = torch.zeros_like(gradient)
+        error = float((mine - gradient).norm()) / (
+            float(gradient.norm()) + 1e-4 * scale)
         if not error <= worst:
             worst, where = error, f"the gradient of {name}"
     if not worst <= TOLERANCE:

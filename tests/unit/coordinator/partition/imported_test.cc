@@ -189,7 +189,10 @@ TEST_P(ImportedTest, RanksComputeWhatOneDoes) {
 INSTANTIATE_TEST_SUITE_P(Golden, SameProgramTest,
                          ::testing::Values("gpt2", "llama", "llama3",
                                            "llama_bias", "mistral", "qwen2",
-                                           "qwen3", "gemma", "granite"),
+                                           "qwen3", "gemma", "granite",
+                                           "mixtral", "qwen3_moe",
+                                           "deepseek_v3", "qwen2_moe",
+                                           "mixtral_balance"),
                          [](const auto& tested) { return tested.param; });
 INSTANTIATE_TEST_SUITE_P(Golden, ImportedTest,
                          ::testing::ValuesIn(testing::ImportedModels()),
