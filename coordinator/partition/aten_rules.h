@@ -1,8 +1,9 @@
 // aten_rules.h -- what ATen operations do to the dimensions of their inputs.
 //
-// The same data as placement_rules.h, by kinds of operations: what works on
-// each position alone, reductions, products, what needs one dimension whole.
-// An operation of no kind needs all its inputs whole.
+// The same data as placement_rules.h, by kinds of operations (aten/kinds.h):
+// what works on each position alone, reductions, products, what needs one
+// dimension whole. An operation of no kind needs all its inputs whole. A new
+// one goes into the table of aten_rules.cc, in the row of its kind.
 #ifndef AUTOTP_COORDINATOR_PARTITION_ATEN_RULES_H_
 #define AUTOTP_COORDINATOR_PARTITION_ATEN_RULES_H_
 

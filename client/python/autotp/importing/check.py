@@ -8,7 +8,7 @@ import os
 
 import torch
 
-from autotp.importing import experts, stored_names
+from autotp.importing import experts, merged
 from autotp.importing.errors import ImportFailure
 from autotp.importing.flexible import resolve
 
@@ -105,6 +105,21 @@ def _model(options):
     return model, inputs
 
 
+def _named(model):
+    """Every parameter with its gradient; merged ones in parts too."""
+    named = {}
+    parts = merged.parts_of(model)
+    for name, tensor in model.named_parameters(remove_duplicate=False):
+        named[name] = (tensor.detach(), tensor.grad)
+        if name in parts:
+            pieces = [merged.apart(parts[name], t) for t in named[name]
+                      if t is not None]
+            for part in pieces[0]:
+                named[part] = (pieces[0][part], pieces[1][part]
+                               if len(pieces) > 1 else None)
+    return named
+
+
 def compare(options, folder):
     """Text about the largest difference; ImportFailure if it is too large."""
     from safetensors.torch import load_file
@@ -119,36 +134,36 @@ def compare(options, folder):
     loss = torch.utils._pytree.tree_leaves(
         dict(output) if hasattr(output, "items") else output)[0]
     loss.backward()
-    named = dict(model.named_parameters(remove_duplicate=False))
+    named = _named(model)
     tensors = {}
     constants = os.path.join(folder, "autotp_program.constants")
     if os.path.exists(constants):
         tensors.update(load_file(constants))
-    stored = stored_names.names_of(model, getattr(options, "model", None))
-    held, gradients = {}, {}  # what files hold, and its gradient in the model
-    for name, tensor in [*model.named_buffers(), *named.items()]:
-        held.update(stored[name].apart(tensor.detach()))
-        if tensor.grad is not None:
-            gradients.update(stored[name].apart(tensor.grad))
+    tensors.update(model.named_buffers())
+    mine = {}  # name in the module -> in the file
     for parameter in document["parameters"]:
-        if parameter["name"] in held:
-            trained = not parameter["frozen"]
-            tensors[parameter["name"]] = held[parameter["name"]].clone(
-            ).requires_grad_(trained)
+        name = parameter["name"]
+        for other in [name] + parameter.get("aliases", []):
+            if other in named:
+                mine[other] = name
+                tensors[name] = named[other][0].clone().requires_grad_(
+                    not parameter["frozen"])
+            elif other in tensors:
+                tensors[name] = tensors[other]
     got = run(document, tensors, inputs)
     got.backward()
     worst = abs(float(got.detach() - loss.detach())) / max(
         1.0, abs(float(loss.detach())))
     where, scale = "the loss", max(
-        float(p.grad.norm()) for p in named.values() if p.grad is not None)
-    for name, gradient in gradients.items():
-        if name not in tensors:
+        float(g.norm()) for _, g in named.values() if g is not None)
+    for name, (tensor, wanted) in named.items():
+        if wanted is None or name not in mine:
             continue
-        mine = tensors[name].grad
-        if mine is None:
-            mine = torch.zeros_like(gradient)
-        error = float((mine - gradient).norm()) / (
-            float(gradient.norm()) + 1e-4 * scale)
+        gradient = tensors[mine[name]].grad
+        if gradient is None:
+            gradient = torch.zeros_like(tensor)
+        error = float((gradient - wanted).norm()) / (
+            float(wanted.norm()) + 1e-4 * scale)
         if not error <= worst:
             worst, where = error, f"the gradient of {name}"
     if not worst <= TOLERANCE:

@@ -10,6 +10,8 @@ import functools
 import torch
 from torch.nn import functional
 
+from autotp.importing import merged
+
 _GELU_TANH = functools.partial(functional.gelu, approximate="tanh")
 KINDS = {"silu": functional.silu, "gelu": functional.gelu,
          "gelu_tanh": _GELU_TANH, "relu": functional.relu,
@@ -27,6 +29,9 @@ def operator(x: torch.Tensor, weights: torch.Tensor, chosen: torch.Tensor,
     return compute(x, weights, chosen, list(gates), list(ups), list(down), kind)
 
 
+OPERATOR = torch.ops.autotp.experts.default
+
+
 @operator.register_fake
 def _(x, weights, chosen, gate_up, down, kind):
     return torch.empty_like(x)
@@ -41,6 +46,16 @@ def compute(x, weights, chosen, gates, ups, downs, kind):
             x, up)
         out = out + of_expert.to(x.dtype) * functional.linear(inner, down)
     return out
+
+
+def arguments(translator, node):
+    """Inputs and attributes of the operation for a call of OPERATOR."""
+    x, weights, chosen, gate_up, down, kind = node.args
+    inputs = [translator.input(n) for n in (x, weights, chosen)]
+    for run in merged.matrices(translator, gate_up, 2) + merged.matrices(
+            translator, down, 1):
+        inputs += run
+    return inputs, {"kind": kind, "count": down.meta["val"].shape[0]}
 
 
 def _kind(module):

@@ -12,8 +12,7 @@ import operator
 import torch
 from torch.export.graph_signature import InputKind
 
-from autotp.importing import experts as _  # noqa: F401, its operator
-from autotp.importing import recognise
+from autotp.importing import experts, merged, recognise
 from autotp.importing.capture import COMPUTE_DTYPE
 from autotp.importing.errors import ImportFailure
 from autotp.importing.evaluate import Constants
@@ -108,23 +107,19 @@ class Writer:
         return self.parameter(name, list(tensor.shape), kind, True)
 
     def parameter(self, name, shape, kind, frozen, part=None):
-        """One tensor of the files: parameter `name`, or a `part` of it."""
-        out = self.value(part or self.stored_name(name), shape, kind)
-        entry = {"name": self.values[out][0], "value": out, "shape": shape,
+        """Parameter `name`, or a part of it that files hold by itself."""
+        out = self.value(part or name, shape, kind)
+        first, *others = [part] if part else self.captured.file_names(name)
+        entry = {"name": first, "value": out, "shape": shape,
                  "frozen": frozen}
         if name in self.stored:
             entry["stored"] = True
-        if self.captured.aliases.get(name):
-            entry["aliases"] = [self.stored_name(alias)
-                                for alias in self.captured.aliases[name]]
+        if others:
+            entry["aliases"] = others
         if name in self.captured.initialization:
             entry["init"] = list(self.captured.initialization[name])
         self.parameters.append(entry)
         return out
-
-    def stored_name(self, name):
-        stored = self.captured.stored.get(name)
-        return name if stored is None else stored.name
 
 
 class _Translator:
@@ -177,80 +172,25 @@ class _Translator:
                 name, value.shape, self.writer.kind_of(value.dtype))
             self.writer.inputs.append(self.ids[node])
 
+    def name_of(self, node):
+        target = self.specs[node.name].target
+        return self.captured.names.get(target, target)
+
     def parameter(self, node):
         name = self.name_of(node)
+        if name not in self.captured.shapes:
+            raise ImportFailure(
+                f"the forward makes a tensor ({name}) whose numbers are "
+                "not known without memory; make it a buffer of the module")
+        if name in self.captured.parts and name not in self.by_name:
+            self.by_name[name] = merged.put_together(self, node)
         if name not in self.by_name:
             value = node.meta["val"]
-            shape = list(value.shape)
-            if self.parts_of(node):
-                self.by_name[name] = self.merged(node)
-            else:
-                self.by_name[name] = self.writer.parameter(
-                    name, shape, self.writer.kind_of(value.dtype),
-                    name not in self.captured.trained)
+            frozen = name not in self.captured.trained
+            self.by_name[name] = self.writer.parameter(
+                name, list(value.shape), self.writer.kind_of(value.dtype),
+                frozen)
         return self.by_name[name]
-
-    def name_of(self, node):
-        spec = self.specs[node.name]
-        return self.captured.names.get(spec.target, spec.target)
-
-    def parts_of(self, node):
-        """Names in files of what makes a parameter up, if they hold it so."""
-        if node.op != "placeholder" or node in self.ids:
-            return []
-        stored = self.captured.stored.get(self.name_of(node))
-        return stored.parts if stored else []
-
-    def merged(self, node):
-        """A parameter that files hold in parts, put together."""
-        experts, rows, columns = node.meta["val"].shape
-        runs = self.matrices(node, len(self.parts_of(node)))
-        pieces = [run[e] for e in range(experts) for run in runs]
-        made = self.writer.call("aten.cat.default", pieces,
-                                [experts * rows, columns])
-        self.writer.nodes[-1]["attrs"]["tensors"] = [len(pieces)]
-        shape = [experts, rows, columns]
-        return self.writer.call("aten.reshape.default", [made], shape,
-                                shape=shape)
-
-    def matrices(self, node, count):
-        """Of a parameter [experts, rows, columns] the equal runs of the rows:
-        for each of `count` the experts' matrices."""
-        writer, value = self.writer, node.meta["val"]
-        experts, rows, columns = value.shape
-        shape = [rows // count, columns]
-        name, parts = self.name_of(node), self.parts_of(node)
-        if len(parts) == count:
-            key = (name, "parts")
-            if key not in self.by_name:
-                self.by_name[key] = [[writer.parameter(
-                    name, shape, writer.kind_of(value.dtype),
-                    name not in self.captured.trained, part=part)
-                    for part in run] for run in parts]
-            return self.by_name[key]
-        runs = [[] for _ in range(count)]
-        whole = self.input(node)
-        for e in range(experts):
-            one = writer.call("aten.select.int", [whole], [rows, columns],
-                              dim=0, index=e)
-            for p, run in enumerate(runs):
-                run.append(writer.call(
-                    "aten.slice.Tensor", [one], shape, dim=0,
-                    start=p * shape[0], end=(p + 1) * shape[0]))
-        return runs
-
-    def experts(self, node):
-        """The operation `experts` (experts.py)."""
-        x, weights, chosen, gate_up, down, kind = node.args
-        inputs = [self.input(n) for n in (x, weights, chosen)]
-        for run in self.matrices(gate_up, 2) + self.matrices(down, 1):
-            inputs += run
-        writer, value = self.writer, node.meta["val"]
-        writer.scope = _scope(node)
-        self.ids[node] = writer.value("experts", value.shape,
-                                      writer.kind_of(value.dtype))
-        writer.node("experts", inputs, [self.ids[node]],
-                    {"kind": kind, "count": down.meta["val"].shape[0]})
 
     def input(self, node):
         """The id of what `node` makes; constants are written when needed."""
@@ -291,10 +231,32 @@ class _Translator:
         if str(node.target) in ("aten._assert_tensor_metadata.default",
                                 "aten._assert_scalar.default"):
             return
-        if node.target is torch.ops.autotp.experts.default:
-            self.experts(node)
+        if node.target is torch.ops.aten.copy.default:
+            self.ids[node] = self.copied(node)
+            return
+        if node.target is experts.OPERATOR:
+            writer = self.writer
+            inputs, attributes = experts.arguments(self, node)
+            writer.scope = _scope(node)
+            value = node.meta["val"]
+            self.ids[node] = writer.value(node.name, value.shape,
+                                          writer.kind_of(value.dtype))
+            writer.node("experts", inputs, [self.ids[node]], attributes)
             return
         self.emit(node)
+
+    def copied(self, node):
+        """What `copy` leaves: its source, in the form of its target."""
+        value, source = node.meta["val"], self.input(node.args[1])
+        shape, kind = list(value.shape), self.writer.kind_of(value.dtype)
+        if self.writer.values[source][1] != shape:
+            source = self.writer.call("aten.expand.default", [source], shape,
+                                      size=shape)
+        if self.writer.values[source][2] != kind:
+            source = self.writer.call("aten._to_copy.default", [source], shape,
+                                      kind, dtype=self.writer.dtype_of(
+                                          value.dtype))
+        return source
 
     def emit(self, node):
         if not isinstance(node.target, torch._ops.OpOverload) or \
