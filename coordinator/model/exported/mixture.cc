@@ -121,6 +121,7 @@ bool MatchGroups(const Rewriter& to, ValueId* ranked, Routing* routing) {
                          : to.Producer(expand->inputs[0], Operation::kReshape);
   if (mark == nullptr) return false;
   const Shape grouped = to.ShapeOf(flat->inputs[0]);  // [N, G, E / G]
+  if (grouped.size() < 2) return false;
   const Node* scatter = to.Producer(mark->inputs[0], "aten.scatter.value", 2);
   if (scatter == nullptr || AtenNumber(*scatter, "value", 0) != 1 ||
       !IsLast(to, mark->inputs[0], AtenInteger(*scatter, "dim", 0)) ||
@@ -155,7 +156,8 @@ bool MatchScores(const Rewriter& to, ValueId scores, ValueId ranked,
     if (sum == nullptr || to.WithoutCasts(sum->inputs[0]) != scores)
       return false;
     routing->bias = to.WithoutCasts(sum->inputs[1]);
-    if (to.ShapeOf(routing->bias) != Shape{to.ShapeOf(scores).back()})
+    if (to.ShapeOf(scores).empty() ||
+        to.ShapeOf(routing->bias) != Shape{to.ShapeOf(scores).back()})
       return false;
   }
   routing->logits = SoftmaxOf(to, scores);
