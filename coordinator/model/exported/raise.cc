@@ -140,7 +140,8 @@ absl::StatusOr<Program> Raise(const Program& source) {
       values.clear();
       for (ValueId output : node.outputs) values.push_back(to.Mapped(output));
     }
-    for (Pattern* pattern : {MatchRmsNorm, MatchActivation, MatchRotary}) {
+    for (Pattern* pattern : {MatchLayerNorm, MatchRmsNorm, MatchHeadNorms,
+                             MatchActivation, MatchRotary}) {
       if (values.size() == 1) values[0] = pattern(to, values[0]);
     }
     for (size_t i = 0; i < values.size(); ++i)

@@ -77,6 +77,8 @@ program::ValueId RaiseExperts(Rewriter& to, const program::Node& node,
 // Patterns that end at a value of ours: a better one for it, else `v`.
 using Pattern = program::ValueId(Rewriter& to, program::ValueId v);
 Pattern MatchRmsNorm;
+Pattern MatchLayerNorm;
+Pattern MatchHeadNorms;
 Pattern MatchActivation;
 Pattern MatchRotary;
 

@@ -209,7 +209,7 @@ class _Translator:
                 made = recognise.stored(self.writer, value,
                                         f"constant.{node.name}")
             if made is None:
-                made = self.emit(node)
+                made = self.computed(node)
             elif meta is not None and meta.dtype is COMPUTE_DTYPE and \
                     self.writer.values[made][2] == "float32":
                 made = self.writer.call("aten._to_copy.default", [made],
@@ -223,7 +223,7 @@ class _Translator:
         return self.emit(node)
 
     def function(self, node):
-        if self.constants.value(node) is not None:
+        if node in self.constants.values:
             return  # when something needs it
         if node.target is operator.getitem:
             self.ids[node] = self.ids[node.args[0]][node.args[1]]
@@ -257,6 +257,15 @@ class _Translator:
                                       kind, dtype=self.writer.dtype_of(
                                           value.dtype))
         return source
+
+    def computed(self, node):
+        """A constant that is not known by what it holds, nor stored."""
+        if node.target is not operator.getitem:
+            return self.emit(node)
+        whole, place = node.args
+        if whole not in self.ids:
+            self.emit(whole)
+        return self.ids[whole][place]
 
     def emit(self, node):
         if not isinstance(node.target, torch._ops.OpOverload) or \
@@ -367,7 +376,7 @@ def write_program(captured, input_names, loss_index=0, all_float=False):
 
 
 def _sweep(writer):
-    """Leaves out nodes that the loss does not need."""
+    """Leaves out nodes and constants that the loss does not need."""
     needed = {writer.loss}
     kept = []
     for node in reversed(writer.nodes):
@@ -375,6 +384,12 @@ def _sweep(writer):
             kept.append(node)
             needed.update(v for v in node["in"] if v >= 0)
     writer.nodes = kept[::-1]
+    unread = {p["name"] for p in writer.parameters
+              if p.get("stored") and p["value"] not in needed}
+    writer.parameters = [p for p in writer.parameters
+                         if p["name"] not in unread]
+    for name in unread:
+        del writer.stored[name]
 
 
 def to_json(document):
