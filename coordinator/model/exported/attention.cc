@@ -3,6 +3,7 @@
 #include <optional>
 #include <utility>
 
+#include "coordinator/model/exported/heads.h"
 #include "coordinator/model/exported/masks.h"
 #include "coordinator/model/exported/raise.h"
 
@@ -18,29 +19,10 @@ namespace {
 
 using Shape = std::vector<int64_t>;
 
-// Key or value heads without their repetition for query heads.
-ValueId WithoutRepeats(const Rewriter& to, ValueId v) {
-  const Node* merge = to.Producer(to.WithoutCasts(v), Operation::kReshape);
-  if (merge == nullptr) return v;
-  const Node* expand = to.Producer(merge->inputs[0], Operation::kExpand);
-  if (expand == nullptr || IntegerOf(*expand, "dim") != 2) return v;
-  const Node* split = to.Producer(expand->inputs[0], Operation::kReshape);
-  if (split == nullptr) return v;
-  const Shape& heads = to.ShapeOf(split->inputs[0]);
-  const Shape& whole = to.ShapeOf(v);
-  const bool fits = heads.size() == 4 && whole.size() == 4 &&
-                    to.ShapeOf(expand->inputs[0]) ==
-                        Shape{heads[0], heads[1], 1, heads[2], heads[3]} &&
-                    whole[0] == heads[0] && whole[2] == heads[2] &&
-                    whole[3] == heads[3] &&
-                    whole[1] == heads[1] * IntegerOf(*expand, "size");
-  return fits ? split->inputs[0] : v;
-}
-
 // Attention by what a mask says; kNoValue where it is none of ours.
 ValueId Attend(Rewriter& to, ValueId q, ValueId k, ValueId v, double scale,
                Mask mask, double soft_cap) {
-  q = to.WithoutCasts(q);
+  q = Unscaled(to, to.WithoutCasts(q), &scale);
   const ValueId keys = to.WithoutCasts(WithoutRepeats(to, k));
   const ValueId values = to.WithoutCasts(WithoutRepeats(to, v));
   const Shape queries = to.ShapeOf(q);

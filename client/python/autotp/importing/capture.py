@@ -28,6 +28,7 @@ class Captured:
     constants: dict  # buffers that no file stores, and constants: values
     initialization: dict = field(default_factory=dict)
     stored_names: dict = field(default_factory=dict)  # first name -> in files
+    parts: dict = field(default_factory=dict)  # of merged ones (merged.py)
 
     def file_names(self, name):
         """What files call a parameter, then its other names."""
@@ -148,7 +149,8 @@ def users_line(error, folders=("torch/", "autotp/importing")):
     return ""
 
 
-def capture(module, args, kwargs, initialization=None, stored_names=None):
+def capture(module, args, kwargs, initialization=None, stored_names=None,
+            parts=None):
     """Exports the forward of `module`, in training mode."""
     names, aliases, shapes, trained, first = {}, {}, {}, set(), {}
     for name, tensor in list(module.named_parameters(remove_duplicate=False)) \
@@ -189,4 +191,4 @@ def capture(module, args, kwargs, initialization=None, stored_names=None):
                       if isinstance(tensor, torch.Tensor)
                       and tensor.device.type != "meta"})
     return Captured(program, names, aliases, shapes, trained, constants,
-                    initialization or {}, stored_names or {})
+                    initialization or {}, stored_names or {}, parts or {})
