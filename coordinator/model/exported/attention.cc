@@ -3,6 +3,7 @@
 #include <optional>
 #include <utility>
 
+#include "coordinator/model/exported/heads.h"
 #include "coordinator/model/exported/masks.h"
 #include "coordinator/model/exported/raise.h"
 
@@ -18,25 +19,6 @@ namespace {
 
 using Shape = std::vector<int64_t>;
 
-// Key or value heads without their repetition for query heads.
-ValueId WithoutRepeats(const Rewriter& to, ValueId v) {
-  const Node* merge = to.Producer(to.WithoutCasts(v), Operation::kReshape);
-  if (merge == nullptr) return v;
-  const Node* expand = to.Producer(merge->inputs[0], Operation::kExpand);
-  if (expand == nullptr || IntegerOf(*expand, "dim") != 2) return v;
-  const Node* split = to.Producer(expand->inputs[0], Operation::kReshape);
-  if (split == nullptr) return v;
-  const Shape& heads = to.ShapeOf(split->inputs[0]);
-  const Shape& whole = to.ShapeOf(v);
-  const bool fits = heads.size() == 4 && whole.size() == 4 &&
-                    to.ShapeOf(expand->inputs[0]) ==
-                        Shape{heads[0], heads[1], 1, heads[2], heads[3]} &&
-                    whole[0] == heads[0] && whole[2] == heads[2] &&
-                    whole[3] == heads[3] &&
-                    whole[1] == heads[1] * IntegerOf(*expand, "size");
-  return fits ? split->inputs[0] : v;
-}
-
 struct Scores {
   double scale = 1;
   Mask mask;
@@ -49,7 +31,8 @@ struct Scores {
 ValueId Attend(Rewriter& to, ValueId q, ValueId k, ValueId v,
                const Scores& scores) {
   const Mask& mask = scores.mask;
-  q = to.WithoutCasts(q);
+  double scale = scores.scale;
+  q = Unscaled(to, to.WithoutCasts(q), &scale);
   const ValueId keys = to.WithoutCasts(WithoutRepeats(to, k));
   const ValueId values = to.WithoutCasts(WithoutRepeats(to, v));
   const Shape queries = to.ShapeOf(q);
@@ -57,7 +40,7 @@ ValueId Attend(Rewriter& to, ValueId q, ValueId k, ValueId v,
   if (queries.size() != 4 || key_shape.size() != 4 ||
       to.ShapeOf(values).size() != 4 || key_shape[1] != to.ShapeOf(values)[1])
     return kNoValue;
-  Attributes attributes = {{"scale", scores.scale}};
+  Attributes attributes = {{"scale", scale}};
   if (!mask.causal) attributes["causal"] = false;
   if (mask.window > 0 && mask.window < queries[2])
     attributes["window"] = mask.window;
@@ -95,21 +78,24 @@ ValueId Fused(Rewriter& to, const Raised& node) {
   return Attend(to, node.in[0], node.in[1], node.in[2], scores);
 }
 
-// The scores below a mask that is added, or that chooses; the mask.
+// The scores below masks that are added, or that choose; what they let see.
 std::optional<std::pair<ValueId, Mask>> Unmasked(const Rewriter& to,
                                                  ValueId scores) {
-  scores = to.WithoutCasts(scores);
   std::optional<Mask> mask = Mask{};
-  if (const Node* added = to.Producer(scores, Operation::kAdd)) {
-    mask = ReadAddedMask(to, added->inputs[1]);
-    scores = added->inputs[0];
-  } else if (const Node* where = to.Producer(scores, "aten.where.self", 3)) {
-    if (!IsVeryLittle(to, where->inputs[2])) return std::nullopt;
-    mask = ReadMask(to, where->inputs[0]);
-    scores = where->inputs[1];
+  for (;;) {
+    scores = to.WithoutCasts(scores);
+    if (const Node* added = to.Producer(scores, Operation::kAdd)) {
+      mask = Both(mask, ReadAddedMask(to, added->inputs[1]));
+      scores = added->inputs[0];
+    } else if (const Node* where = to.Producer(scores, "aten.where.self", 3)) {
+      if (!IsVeryLittle(to, where->inputs[2])) return std::nullopt;
+      mask = Both(mask, ReadMask(to, where->inputs[0]));
+      scores = where->inputs[1];
+    } else {
+      return std::make_pair(scores, *mask);
+    }
+    if (!mask.has_value()) return std::nullopt;
   }
-  if (!mask.has_value()) return std::nullopt;
-  return std::make_pair(to.WithoutCasts(scores), *mask);
 }
 
 // softmax(cap(q k^T scale) + mask) v.

@@ -99,6 +99,15 @@ absl::StatusOr<Program> Raise(const Program& source) {
   Rewriter to(source);
   for (const Node& node : source.nodes) {
     to.SetScope(node.scope);
+    if (node.operation == Operation::kExperts) {
+      std::vector<ValueId> inputs;
+      for (ValueId input : node.inputs) inputs.push_back(to.Mapped(input));
+      const ValueId raised = RaiseExperts(to, node, std::move(inputs));
+      if (raised != kNoValue) {
+        to.Map(node.outputs[0], raised);
+        continue;
+      }
+    }
     if (node.operation != Operation::kAten) {
       to.Keep(node);
       continue;
@@ -128,7 +137,8 @@ absl::StatusOr<Program> Raise(const Program& source) {
       values.clear();
       for (ValueId output : node.outputs) values.push_back(to.Mapped(output));
     }
-    for (Pattern* pattern : {MatchRmsNorm, MatchActivation, MatchRotary}) {
+    for (Pattern* pattern : {MatchLayerNorm, MatchRmsNorm, MatchHeadNorms,
+                             MatchActivation, MatchRotary}) {
       if (values.size() == 1) values[0] = pattern(to, values[0]);
     }
     for (size_t i = 0; i < values.size(); ++i)

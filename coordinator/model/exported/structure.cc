@@ -71,11 +71,43 @@ ValueId Piece(Rewriter& to, const Raised& node) {
   return to.Slice(node.in[0], dim, begin, std::max(begin, end));
 }
 
+// q, k and v that each head has side by side, [B,H,T,3 D] of [B,T,H * 3 D]:
+// [B,T,H,3,D] in between.
+Values PiecesOfHeads(Rewriter& to, ValueId x, size_t count) {
+  const Node* moved = to.Producer(x, Operation::kTranspose);
+  if (count < 3 || moved == nullptr || IntegerOf(*moved, "a") != 1 ||
+      IntegerOf(*moved, "b") != 2 || to.ShapeOf(x).size() != 4)
+    return {};
+  const Node* split = to.Producer(moved->inputs[0], Operation::kReshape);
+  const auto pieces = static_cast<int64_t>(count);
+  std::vector<int64_t> shape = to.ShapeOf(moved->inputs[0]);
+  if (split == nullptr || shape[3] % pieces != 0) return {};
+  shape[3] /= pieces;
+  std::vector<int64_t> groups = shape;
+  groups.insert(groups.begin() + 3, pieces);
+  const ValueId all = to.Reshape(split->inputs[0], groups);
+  Values made;
+  for (int64_t i = 0; i < pieces && all != kNoValue; ++i) {
+    const ValueId piece = to.Slice(all, 3, i, i + 1);
+    if (piece == kNoValue) return {};
+    made.push_back(to.Transpose(to.Reshape(piece, shape), 1, 2));
+  }
+  return made;
+}
+
 // Of split, chunk and unbind: one slice for each output.
 Values Pieces(Rewriter& to, const Raised& node, bool drops_dim) {
   const size_t rank = to.ShapeOf(node.in[0]).size();
   const int64_t dim = node.Dim("dim", 0, rank);
   if (dim < 0) return {};
+  const size_t count = node.node.outputs.size();
+  bool equal = !drops_dim && dim == 3 && rank == 4;
+  for (size_t i = 0; i < count; ++i)
+    equal = equal && node.out_shape(i) == node.out_shape(0);
+  if (equal) {
+    Values heads = PiecesOfHeads(to, node.in[0], count);
+    if (!heads.empty()) return heads;
+  }
   Values pieces;
   int64_t begin = 0;
   for (size_t i = 0; i < node.node.outputs.size(); ++i) {
@@ -141,8 +173,14 @@ ValueId Stack(Rewriter& to, const Raised& node) {
 
 ValueId Concat(Rewriter& to, const Raised& node) {
   const int64_t dim = node.Dim("dim", 0, node.out_shape().size());
-  return dim < 0 ? kNoValue
-                 : to.Make(Operation::kConcat, node.in, {{"dim", dim}});
+  if (dim < 0) return kNoValue;
+  Values parts;
+  for (ValueId part : node.in) {
+    if (to.ShapeOf(part).size() != node.out_shape().size()) return kNoValue;
+    if (to.ShapeOf(part)[dim] > 0) parts.push_back(part);
+  }
+  if (parts.size() == 1) return parts[0];
+  return to.Make(Operation::kConcat, std::move(parts), {{"dim", dim}});
 }
 
 // Casts to the kind that a value has already, and copies of it.

@@ -29,6 +29,7 @@ class Captured:
     constants: dict  # buffers that no file stores, and constants: values
     initialization: dict = field(default_factory=dict)
     stored_names: dict = field(default_factory=dict)  # first name -> in files
+    parts: dict = field(default_factory=dict)  # of merged ones (merged.py)
 
     def file_names(self, name):
         """What files call a parameter, then its other names."""
@@ -169,7 +170,8 @@ class _KeptNumbers(TorchFunctionMode):
         return func(*args, **kwargs)
 
 
-def capture(module, args, kwargs, initialization=None, stored_names=None):
+def capture(module, args, kwargs, initialization=None, stored_names=None,
+            parts=None):
     """Exports the forward of `module`, in training mode. Its memory is gone
     then."""
     _register_tensors(module)
@@ -218,4 +220,4 @@ def capture(module, args, kwargs, initialization=None, stored_names=None):
                       if isinstance(tensor, torch.Tensor)
                       and tensor.device.type != "meta"})
     return Captured(program, names, aliases, shapes, trained, constants,
-                    initialization or {}, stored_names or {})
+                    initialization or {}, stored_names or {}, parts or {})

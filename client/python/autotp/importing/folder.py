@@ -1,6 +1,6 @@
 """A Hugging Face folder, or a model's name, becomes a folder to train."""
 from autotp.importing import (capture, files, hub, huggingface, inputs,
-                              outputs, program, sizes, stored_names)
+                              merged, outputs, program, sizes, stored_names)
 
 
 def import_folder(options, progress):
@@ -14,6 +14,7 @@ def import_folder(options, progress):
              f"{sum(p.numel() for p in model.parameters()):,} parameters")
     facts = huggingface.facts(config, model)
     names = stored_names.stored_names(model, source)
+    parts = merged.parts_of(model)
     taken = ([inputs.parse(text) for text in options.input]
              or inputs.of_model(model, config))
     progress("its inputs: " + " ".join(map(str, taken)))
@@ -22,7 +23,8 @@ def import_folder(options, progress):
 
     def written(batch, tokens):
         given = inputs.examples(taken, batch, tokens, capture.COMPUTE_DTYPE)
-        captured = capture.capture(model, (), {**given, **extra}, filled, names)
+        captured = capture.capture(model, (), {**given, **extra}, filled, names,
+                                   parts)
         found["loss"] = outputs.loss_index(captured.program, options.loss)
         return program.write_program(captured, {n: n for n in given},
                                      found["loss"])

@@ -10,7 +10,7 @@ import operator
 import torch
 from torch.export.graph_signature import InputKind
 
-from autotp.importing import recognise
+from autotp.importing import experts, merged, recognise
 from autotp.importing.capture import COMPUTE_DTYPE
 from autotp.importing.complex_numbers import Pairs, is_complex
 from autotp.importing.errors import ImportFailure
@@ -85,13 +85,18 @@ class _Translator:
                 name, value.shape, self.writer.kind_of(value.dtype))
             self.writer.inputs.append(self.ids[node])
 
+    def name_of(self, node):
+        target = self.specs[node.name].target
+        return self.captured.names.get(target, target)
+
     def parameter(self, node):
-        spec = self.specs[node.name]
-        name = self.captured.names.get(spec.target, spec.target)
+        name = self.name_of(node)
         if name not in self.captured.shapes:
             raise ImportFailure(
-                f"the forward makes a tensor ({spec.target}) whose numbers are "
+                f"the forward makes a tensor ({name}) whose numbers are "
                 "not known without memory; make it a buffer of the module")
+        if name in self.captured.parts and name not in self.by_name:
+            self.by_name[name] = merged.put_together(self, node)
         if name not in self.by_name:
             value = node.meta["val"]
             frozen = name not in self.captured.trained
@@ -119,7 +124,7 @@ class _Translator:
                 made = recognise.stored(self.writer, value,
                                         f"constant.{node.name}")
             if made is None:
-                made = self.emit(node)
+                made = self.computed(node)
             elif meta is not None and meta.dtype is COMPUTE_DTYPE and \
                     self.writer.values[made][2] == "float32":
                 made = self.writer.call("aten._to_copy.default", [made],
@@ -133,7 +138,7 @@ class _Translator:
         return self.emit(node)
 
     def function(self, node):
-        if self.constants.value(node) is not None:
+        if node in self.constants.values:
             return  # when something needs it
         if node.target is operator.getitem:
             self.ids[node] = self.ids[node.args[0]][node.args[1]]
@@ -141,8 +146,45 @@ class _Translator:
         if str(node.target) in ("aten._assert_tensor_metadata.default",
                                 "aten._assert_scalar.default"):
             return
+        if node.target is torch.ops.aten.copy.default:
+            self.ids[node] = self.copied(node)
+            return
+        if node.target is experts.OPERATOR:
+            self.ids[node] = self.experts(node)
+            return
         if not self.masks.emit(node) and not self.pairs.emit(node):
             self.emit(node)
+
+    def experts(self, node):
+        inputs, attributes = experts.arguments(self, node)
+        self.writer.scope = self.scope(node)
+        value = node.meta["val"]
+        made = self.writer.value(node.name, value.shape,
+                                 self.writer.kind_of(value.dtype))
+        self.writer.node("experts", inputs, [made], attributes)
+        return made
+
+    def copied(self, node):
+        """What `copy` leaves: its source, in the form of its target."""
+        value, source = node.meta["val"], self.input(node.args[1])
+        shape, kind = list(value.shape), self.writer.kind_of(value.dtype)
+        if self.writer.values[source][1] != shape:
+            source = self.writer.call("aten.expand.default", [source], shape,
+                                      size=shape)
+        if self.writer.values[source][2] != kind:
+            source = self.writer.call("aten._to_copy.default", [source], shape,
+                                      kind, dtype=self.writer.dtype_of(
+                                          value.dtype))
+        return source
+
+    def computed(self, node):
+        """A constant that is not known by what it holds, nor stored."""
+        if node.target is not operator.getitem:
+            return self.emit(node)
+        whole, place = node.args
+        if whole not in self.ids:
+            self.emit(whole)
+        return self.ids[whole][place]
 
     def emit(self, node):
         made = self.call(node)
@@ -214,9 +256,6 @@ class _Translator:
         if operation in _VIEWS:  # memory is laid out as it comes
             operation = "aten.reshape.default"
             attributes["shape"] = attributes.pop("size")
-        if operation == "aten.copy.default":  # into all of another
-            operation, inputs, tensors = "aten.expand.default", inputs[1:], [1]
-            attributes = {"size": list(node.meta["val"].shape)}
         attributes["tensors"] = tensors
         return operation, inputs, attributes
 
@@ -267,7 +306,7 @@ def write_program(captured, input_names, loss_index=0, all_float=False):
 
 
 def _sweep(writer):
-    """Leaves out nodes that the loss does not need."""
+    """Leaves out nodes and constants that the loss does not need."""
     needed = {writer.loss}
     kept = []
     for node in reversed(writer.nodes):
@@ -275,6 +314,12 @@ def _sweep(writer):
             kept.append(node)
             needed.update(v for v in node["in"] if v >= 0)
     writer.nodes = kept[::-1]
+    unread = {p["name"] for p in writer.parameters
+              if p.get("stored") and p["value"] not in needed}
+    writer.parameters = [p for p in writer.parameters
+                         if p["name"] not in unread]
+    for name in unread:
+        del writer.stored[name]
 
 
 def to_json(document):

@@ -86,9 +86,10 @@ class Writer:
         self.stored[name] = tensor.float()
         return self.parameter(name, list(tensor.shape), kind, True)
 
-    def parameter(self, name, shape, kind, frozen):
-        out = self.value(name, shape, kind)
-        first, *others = self.captured.file_names(name)
+    def parameter(self, name, shape, kind, frozen, part=None):
+        """Parameter `name`, or a part of it that files hold by itself."""
+        out = self.value(part or name, shape, kind)
+        first, *others = [part] if part else self.captured.file_names(name)
         entry = {"name": first, "value": out, "shape": shape,
                  "frozen": frozen}
         if name in self.stored:
