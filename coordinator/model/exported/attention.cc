@@ -3,6 +3,7 @@
 #include <optional>
 #include <utility>
 
+#include "coordinator/model/exported/channel_order.h"
 #include "coordinator/model/exported/heads.h"
 #include "coordinator/model/exported/masks.h"
 #include "coordinator/model/exported/raise.h"
@@ -23,7 +24,8 @@ using Shape = std::vector<int64_t>;
 ValueId Attend(Rewriter& to, ValueId q, ValueId k, ValueId v, double scale,
                Mask mask, double soft_cap) {
   q = Unscaled(to, to.WithoutCasts(q), &scale);
-  const ValueId keys = to.WithoutCasts(WithoutRepeats(to, k));
+  ValueId keys = to.WithoutCasts(WithoutRepeats(to, k));
+  DropChannelOrder(to, &q, &keys);
   const ValueId values = to.WithoutCasts(WithoutRepeats(to, v));
   const Shape queries = to.ShapeOf(q);
   const Shape key_shape = to.ShapeOf(keys);
