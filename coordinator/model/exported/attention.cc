@@ -3,6 +3,7 @@
 #include <optional>
 #include <utility>
 
+#include "coordinator/model/exported/channel_order.h"
 #include "coordinator/model/exported/heads.h"
 #include "coordinator/model/exported/masks.h"
 #include "coordinator/model/exported/raise.h"
@@ -33,7 +34,8 @@ ValueId Attend(Rewriter& to, ValueId q, ValueId k, ValueId v,
   const Mask& mask = scores.mask;
   double scale = scores.scale;
   q = Unscaled(to, to.WithoutCasts(q), &scale);
-  const ValueId keys = to.WithoutCasts(WithoutRepeats(to, k));
+  ValueId keys = to.WithoutCasts(WithoutRepeats(to, k));
+  DropChannelOrder(to, &q, &keys);
   const ValueId values = to.WithoutCasts(WithoutRepeats(to, v));
   const Shape queries = to.ShapeOf(q);
   const Shape key_shape = to.ShapeOf(keys);
