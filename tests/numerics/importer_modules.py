@@ -217,3 +217,51 @@ class Lengths(nn.Module):
 def lengths():
     ids = torch.arange(28).reshape(2, 14) % 20
     return Lengths(), {"input_ids": ids, "labels": ids}
+
+
+class OwnLinear(nn.Module):
+    """A matrix in a class that is no nn.Linear."""
+
+    def __init__(self, inputs, outputs):
+        super().__init__()
+        self.weight = nn.Parameter(torch.randn(outputs, inputs) * 0.1)
+        self.bias = nn.Parameter(torch.zeros(outputs))
+
+    def forward(self, x):
+        return x @ self.weight.t() + self.bias
+
+
+class Pair(nn.Module):
+    def __init__(self, width, inner):
+        super().__init__()
+        self.q_proj = nn.Linear(width, inner)
+        self.o_proj = nn.Linear(inner, width)
+
+    def forward(self, x):
+        return self.o_proj(self.q_proj(x))
+
+
+class Toys(nn.Module):
+    """What DeepSpeed tests AutoTP with, one after the other: linears in a row,
+    pairs of q and o, fused q, k and v, a matrix of one's own, a head."""
+
+    def __init__(self, width=16, classes=21):
+        super().__init__()
+        self.linears = nn.ModuleList(nn.Linear(width, width) for _ in range(3))
+        self.layers = nn.ModuleList(Pair(width, 2 * width) for _ in range(2))
+        self.qkv = nn.Linear(width, 3 * width)
+        self.custom = OwnLinear(width, width)
+        self.lm_head = nn.Linear(width, classes)
+
+    def forward(self, x, target):
+        for linear in self.linears:
+            x = x + linear(x)
+        for layer in self.layers:
+            x = x + layer(x)
+        q, k, v = self.qkv(x).chunk(3, -1)
+        x = torch.tanh(self.custom(x) + q * k + v)
+        return nn.functional.cross_entropy(self.lm_head(x), target)
+
+
+def toys():
+    return Toys(), {"x": torch.randn(2, 16), "target": torch.arange(2)}

@@ -1,8 +1,9 @@
 """One program for any micro-batch and a range of sequence lengths.
 
 Two exports of one model, of other sizes, differ in sizes alone. A size that
-differs is c B T, c T, c B or T + c; which one, the two tell. Where they don't,
-or where the exports differ in more, the program is for its own sizes only.
+differs is c B T, c T, c B, T + c or B (T + c); which one, the two tell. Where
+they don't, or where the exports differ in more, the program is for its own
+sizes only.
 """
 
 _CLOSE = 8  # T + c
@@ -23,6 +24,10 @@ def _fit(one, other, sizes, other_sizes):
             return {name: one // at}
     if t and one - t == other - other_t and abs(one - t) <= _CLOSE:
         return {"T": 1, "1": one - t}
+    if t and one % b == 0 and other % other_b == 0:
+        more = one // b - t
+        if more == other // other_b - other_t and abs(more) <= _CLOSE:
+            return {"BT": 1, "B": more}
     raise Differs(f"{one} and {other}")
 
 

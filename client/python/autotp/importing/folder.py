@@ -6,7 +6,7 @@ from autotp.importing import (capture, files, hub, huggingface, inputs,
 def import_folder(options, progress):
     source = hub.folder_of(options.model, options.output,
                            options.trust_remote_code, options.weights, progress)
-    options.model = source
+    named, options.model = source != options.model, source
     config = huggingface.read_config(source, options.trust_remote_code)
     progress(f"making {config.model_type} without weights")
     model, filled = huggingface.make_model(config, options.trust_remote_code)
@@ -40,12 +40,16 @@ def import_folder(options, progress):
         body, constants, range_ = sizes.any_sizes(written, longest, progress)
     output = options.output or source
     files.place_model(source, output)
-    pickled = files.pickled_files(source)
     if not files.weight_files(source):
-        progress(
-            f"the weights are in {pickled[0]}, which is not read: convert them "
-            "by AutoModel.from_pretrained(FOLDER).save_pretrained(FOLDER), or "
-            "train with --init random" if pickled else
-            "there are no weights; train with --init random")
+        progress(_without_weights(files.pickled_files(source), named))
     document = files.document_of(body, facts, type(model).__name__, *range_)
     return files.Imported(output, document, constants, taken, found["loss"])
+
+
+def _without_weights(pickled, named):
+    if pickled:
+        return (f"the weights are in {pickled[0]}, which is not read: convert "
+                "them by AutoModel.from_pretrained(FOLDER).save_pretrained("
+                "FOLDER), or train with --init random")
+    return "there are no weights; train with --init random" + (
+        ", or import with --weights" if named else "")

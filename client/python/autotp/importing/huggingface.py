@@ -14,6 +14,9 @@ def read_config(folder, trust_remote_code):
     if not os.path.isdir(folder):
         raise ImportFailure(f"{folder}: no such folder; give the model's "
                             "folder, with config.json")
+    if not os.path.exists(os.path.join(folder, "config.json")):
+        raise ImportFailure(f"{folder}: has no config.json; give the folder "
+                            "that save_pretrained() wrote")
     try:
         return AutoConfig.from_pretrained(
             folder, local_files_only=True,
