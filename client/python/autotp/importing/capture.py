@@ -16,6 +16,9 @@ from autotp.importing.errors import ImportFailure
 
 # The stand-in for the type that a job computes in; fp32 stays fp32.
 COMPUTE_DTYPE = torch.bfloat16
+# The stand-in for bfloat16 where the code says so by name: it rounds whatever
+# the job computes in.
+BFLOAT16_BY_NAME = torch.float16
 
 
 @dataclass
@@ -28,6 +31,7 @@ class Captured:
     constants: dict  # buffers that no file stores, and constants: values
     initialization: dict = field(default_factory=dict)
     stored_names: dict = field(default_factory=dict)  # first name -> in files
+    rounds: bool = False  # constants may be of BFLOAT16_BY_NAME
 
     def file_names(self, name):
         """What files call a parameter, then its other names."""
@@ -121,7 +125,12 @@ def _without_lists(index, device):
 
 class _KeptNumbers(TorchFunctionMode):
     """What a forward writes as numbers keeps its values, which meta would
-    lose: tensors are made of them on the CPU, and x[..., [2], :] is a slice."""
+    lose: tensors are made of them on the CPU, and x[..., [2], :] is a slice.
+    `rounds`: something is made a bfloat16 by name."""
+
+    def __init__(self):
+        super().__init__()
+        self.rounds = False
 
     def __torch_function__(self, func, types, args=(), kwargs=None):
         kwargs = dict(kwargs or {})
@@ -135,6 +144,9 @@ class _KeptNumbers(TorchFunctionMode):
             kwargs.setdefault("dtype", like.dtype)
             device = kwargs.pop("device", like.device)
             return torch.tensor(data, **kwargs, device="cpu").to(device)
+        if func is torch.Tensor.bfloat16 and args[0].dtype is torch.float32:
+            self.rounds = True
+            return args[0].to(BFLOAT16_BY_NAME)
         if func is torch.Tensor.__getitem__:
             args = (args[0], _without_lists(args[1], args[0].device))
         return func(*args, **kwargs)
@@ -168,8 +180,9 @@ def capture(module, args, kwargs, initialization=None, stored_names=None):
     module.train()
     args, kwargs = torch.utils._pytree.tree_map_only(
         torch.Tensor, lambda t: t.to("meta"), (args, kwargs))
+    kept = _KeptNumbers()
     try:
-        with _KeptNumbers():
+        with kept:
             program = torch.export.export(module, args, kwargs, strict=False)
         program = program.run_decompositions({})  # functional, nothing else
     except Exception as error:  # the export's own reason, whatever it is
@@ -189,4 +202,4 @@ def capture(module, args, kwargs, initialization=None, stored_names=None):
                       if isinstance(tensor, torch.Tensor)
                       and tensor.device.type != "meta"})
     return Captured(program, names, aliases, shapes, trained, constants,
-                    initialization or {}, stored_names or {})
+                    initialization or {}, stored_names or {}, kept.rounds)

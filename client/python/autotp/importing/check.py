@@ -56,6 +56,18 @@ def _rotary_table(node):
     return angles.cos() * scale, angles.sin() * scale
 
 
+def _alibi_table(node):
+    attributes = node["attrs"]
+    slopes = torch.tensor(attributes["slopes"], dtype=torch.float32)
+    if attributes.get("rounded"):
+        slopes = slopes.bfloat16()
+    made = slopes[:, None] * torch.arange(attributes["length"])
+    return [made.float() * attributes.get("scale", 1.0)]
+
+
+_TABLES = {"rotary_table": _rotary_table, "alibi_table": _alibi_table}
+
+
 def run(document, tensors, inputs):
     """The loss, from parameters by name and inputs by name."""
     values = {}
@@ -64,8 +76,8 @@ def run(document, tensors, inputs):
     for parameter in document["parameters"]:
         values[parameter["value"]] = tensors[parameter["name"]]
     for node in document["nodes"]:
-        made = (_rotary_table(node) if node["op"] == "rotary_table"
-                else _call(node, values))
+        table = _TABLES.get(node["op"])
+        made = table(node) if table else _call(node, values)
         made = list(made) if isinstance(made, (list, tuple)) else [made]
         values.update(zip(node["out"], made))
     return values[document["loss"]]
