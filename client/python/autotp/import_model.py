@@ -88,7 +88,8 @@ def place_files(source, target, names):
 
 def import_folder(options, progress):
     progress("loading torch and transformers")
-    from autotp.importing import capture, huggingface, program, stored_names
+    from autotp.importing import (capture, huggingface, program, rope,
+                                  stored_names)
     config = huggingface.read_config(options.model, options.trust_remote_code)
     progress(f"making {config.model_type} without weights")
     model, filled = huggingface.make_model(config, options.trust_remote_code)
@@ -97,6 +98,7 @@ def import_folder(options, progress):
 
     def written(batch, tokens):
         inputs = huggingface.example_inputs(model, batch, tokens)
+        rope.settle(model, tokens)
         captured = capture.capture(model, (), inputs, filled, names)
         return program.write_program(captured, {n: n for n in inputs})
 
