@@ -12,6 +12,7 @@ import unittest
 import transformers
 
 from autotp import import_model
+from autotp.importing import merged
 from autotp.importing.stored_names import stored_names
 from safetensors.torch import load_file, save_file
 
@@ -48,6 +49,41 @@ class Models(unittest.TestCase):
             max_position_embeddings=64, bos_token_id=0, eos_token_id=0,
             resid_dropout=0, embed_dropout=0, attention_dropout=0),
             "GPTNeoForCausalLM")
+
+
+    def test_mixtral_with_experts(self):
+        self.check(transformers.MixtralConfig(
+            **TINY, num_key_value_heads=2, num_local_experts=3),
+            "MixtralForCausalLM")
+
+
+class StoredParts(unittest.TestCase):
+    def check(self, model):
+        """Parts have the names and numbers that Transformers saves."""
+        state, made = dict(model.named_parameters()), {}
+        parts = merged.parts_of(model)
+        self.assertEqual(len(parts), 2 * TINY["num_hidden_layers"])
+        for name, runs in parts.items():
+            made.update(merged.apart(runs, state[name]))
+        with tempfile.TemporaryDirectory() as folder:
+            model.save_pretrained(folder)
+            saved = load_file(os.path.join(folder, "model.safetensors"))
+        for name, tensor in made.items():
+            self.assertTrue(tensor.equal(saved[name]), name)
+        return made
+
+    def test_of_mixtral(self):
+        made = self.check(transformers.MixtralForCausalLM(
+            transformers.MixtralConfig(**TINY, num_local_experts=3)))
+        self.assertIn("model.layers.1.block_sparse_moe.experts.2.w3.weight",
+                      made)
+
+    def test_of_qwen2_moe(self):
+        made = self.check(transformers.Qwen2MoeForCausalLM(
+            transformers.Qwen2MoeConfig(**TINY, num_experts=3,
+                                        moe_intermediate_size=16,
+                                        shared_expert_intermediate_size=16)))
+        self.assertIn("model.layers.0.mlp.experts.1.up_proj.weight", made)
 
 
 class StoredNames(unittest.TestCase):

@@ -88,18 +88,20 @@ def place_files(source, target, names):
 
 def import_folder(options, progress):
     progress("loading torch and transformers")
-    from autotp.importing import (capture, huggingface, program, rope,
-                                  stored_names)
+    from autotp.importing import capture, huggingface, merged, program
+    from autotp.importing import rope, stored_names
     config = huggingface.read_config(options.model, options.trust_remote_code)
     progress(f"making {config.model_type} without weights")
     model, filled = huggingface.make_model(config, options.trust_remote_code)
     facts = huggingface.facts(config, model)
     names = stored_names.stored_names(model, options.model)
+    parts = merged.parts_of(model)
 
     def written(batch, tokens):
         inputs = huggingface.example_inputs(model, batch, tokens)
         rope.settle(model, tokens)
-        captured = capture.capture(model, (), inputs, filled, names)
+        captured = capture.capture(model, (), inputs, filled, names,
+                                   parts)
         return program.write_program(captured, {n: n for n in inputs})
 
     longest = options.sequence_length

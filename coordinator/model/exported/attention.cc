@@ -88,21 +88,24 @@ ValueId Fused(Rewriter& to, const Raised& node) {
   return Attend(to, scores, node.in[2], *mask);
 }
 
-// The scores below a mask that is added, or that chooses; the mask.
+// The scores below masks that are added, or that choose; what they let see.
 std::optional<std::pair<ValueId, Mask>> Unmasked(const Rewriter& to,
                                                  ValueId scores) {
-  scores = to.WithoutCasts(scores);
   std::optional<Mask> mask = Mask{};
-  if (const Node* added = to.Producer(scores, Operation::kAdd)) {
-    mask = ReadAddedMask(to, added->inputs[1]);
-    scores = added->inputs[0];
-  } else if (const Node* where = to.Producer(scores, "aten.where.self", 3)) {
-    if (!IsVeryLittle(to, where->inputs[2])) return std::nullopt;
-    mask = ReadMask(to, where->inputs[0]);
-    scores = where->inputs[1];
+  for (;;) {
+    scores = to.WithoutCasts(scores);
+    if (const Node* added = to.Producer(scores, Operation::kAdd)) {
+      mask = Both(mask, ReadAddedMask(to, added->inputs[1]));
+      scores = added->inputs[0];
+    } else if (const Node* where = to.Producer(scores, "aten.where.self", 3)) {
+      if (!IsVeryLittle(to, where->inputs[2])) return std::nullopt;
+      mask = Both(mask, ReadMask(to, where->inputs[0]));
+      scores = where->inputs[1];
+    } else {
+      return std::make_pair(scores, *mask);
+    }
+    if (!mask.has_value()) return std::nullopt;
   }
-  if (!mask.has_value()) return std::nullopt;
-  return std::make_pair(to.WithoutCasts(scores), *mask);
 }
 
 // k of k^T.

@@ -11,6 +11,7 @@ using program::kNoValue;
 using program::Node;
 using program::Operation;
 using program::ValueId;
+using program::ValueKind;
 
 namespace {
 
@@ -24,10 +25,17 @@ ValueId Linear(Rewriter& to, ValueId x, ValueId weight, ValueId bias,
     weight = transpose->inputs[0];
     transposed = !transposed;
   }
+  Attributes attributes;
+  if (to.ValueOf(x).kind == ValueKind::kFloat32 &&
+      to.ValueOf(to.WithoutCasts(x)).kind == ValueKind::kFloat) {
+    attributes["float32"] = true;
+    x = to.WithoutCasts(x);
+    weight = to.WithoutCasts(weight);
+    bias = to.WithoutCasts(bias);
+  }
   x = to.Unflattened(x);
   std::vector<ValueId> inputs = {x, weight};
   if (bias != kNoValue) inputs.push_back(bias);
-  Attributes attributes;
   if (transposed) attributes["transposed"] = true;
   const ValueId y =
       to.Make(Operation::kLinear, std::move(inputs), std::move(attributes));

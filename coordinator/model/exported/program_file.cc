@@ -414,6 +414,8 @@ class Reader {
         node.operation = Operation::kRotaryTable;
       } else if (name == OperationName(Operation::kAlibiTable)) {
         node.operation = Operation::kAlibiTable;
+      } else if (name == OperationName(Operation::kExperts)) {
+        node.operation = Operation::kExperts;
       } else {
         return Wrong(absl::StrCat(at, "/op"),
                      absl::StrCat("'", name, "' is no operation of a file"));

@@ -106,6 +106,15 @@ absl::StatusOr<Program> Raise(const Program& source) {
   Rewriter to(source);
   for (const Node& node : source.nodes) {
     to.SetScope(node.scope);
+    if (node.operation == Operation::kExperts) {
+      std::vector<ValueId> inputs;
+      for (ValueId input : node.inputs) inputs.push_back(to.Mapped(input));
+      const ValueId raised = RaiseExperts(to, node, std::move(inputs));
+      if (raised != kNoValue) {
+        to.Map(node.outputs[0], raised);
+        continue;
+      }
+    }
     if (node.operation != Operation::kAten) {
       to.Keep(node);
       continue;

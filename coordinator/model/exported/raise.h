@@ -5,8 +5,8 @@
 // One pass over the program. Each node is first put into the one form that an
 // operation of ours has (structure.cc: views are reshapes, splits are slices),
 // then the patterns that end at it are tried (norms.cc, rotary.cc,
-// attention.cc, activations.cc, loss.cc). What is not recognised stays an ATen
-// operation: right, without a fast kernel.
+// attention.cc, activations.cc, loss.cc, mixture.cc). What is not recognised
+// stays an ATen operation: right, without a fast kernel.
 #ifndef AUTOTP_COORDINATOR_MODEL_EXPORTED_RAISE_H_
 #define AUTOTP_COORDINATOR_MODEL_EXPORTED_RAISE_H_
 
@@ -68,6 +68,11 @@ Raiser RaiseNorm;        // norms that are one operation
 Raiser RaiseActivation;  // activations that are one operation
 Raiser RaiseAttention;   // fused, or written out
 Raiser RaiseLoss;        // shifted cross-entropy
+
+// Experts are an operation of ours in the file already; the value of theirs
+// with the router that chose them, or kNoValue.
+program::ValueId RaiseExperts(Rewriter& to, const program::Node& node,
+                              std::vector<program::ValueId> inputs);
 
 // Patterns that end at a value of ours: a better one for it, else `v`.
 using Pattern = program::ValueId(Rewriter& to, program::ValueId v);

@@ -40,6 +40,17 @@ bool AddsLeadingOnes(const std::vector<int64_t>& from,
                      [](int64_t size) { return size == 1; });
 }
 
+// The inputs, experts one after the other.
+std::vector<ValueId> InOrderOfUse(const Node& node) {
+  if (node.operation != Operation::kExperts) return node.inputs;
+  const auto count = static_cast<size_t>(IntegerOf(node, "count"));
+  const size_t first = node.inputs.size() - 3 * count;
+  std::vector<ValueId> inputs(node.inputs.begin(), node.inputs.begin() + first);
+  for (size_t i = 0; i < 3 * count; ++i)
+    inputs.push_back(node.inputs[first + i % 3 * count + i / 3]);
+  return inputs;
+}
+
 }  // namespace
 
 Rewriter::Rewriter(const Program& source)
@@ -270,10 +281,10 @@ Program Rewriter::Finish(ValueId loss) && {
   const auto emit = [&](size_t n) {
     kept[n] = false;
     Node node = std::move(program_.nodes[n]);
+    for (ValueId input : InOrderOfUse(node))
+      if (input != kNoValue) list(parameter_of[input]);
     for (ValueId& input : node.inputs) {
-      if (input == kNoValue) continue;
-      list(parameter_of[input]);
-      input = ids[input];
+      if (input != kNoValue) input = ids[input];
     }
     for (ValueId& output : node.outputs) output = declare(output);
     swept.nodes.push_back(std::move(node));

@@ -35,7 +35,7 @@ def masked(writer, value):
         return None
     seen = small > recognise.VERY_NEGATIVE
     if not bool((seen == seen[:1]).all()) or \
-            recognise.causal_window(seen[0]) != 0:
+            recognise.band(seen[0]) != (None, 0):
         return None
     biases, lowest = small[:, -1, :], float(small.min())
     if not torch.equal(small, torch.where(seen, biases[:, None, :], lowest)):
@@ -44,7 +44,7 @@ def masked(writer, value):
     if made is None:
         return None
     heads, length = biases.shape
-    causal = recognise.causal(writer, 0, length)
+    causal = recognise.write_band(writer, (None, 0), length)
     made = writer.call("aten.reshape.default", [made], [heads, 1, length],
                        shape=[heads, 1, length])
     number = writer.call("aten.full.default", [], [], "float", size=[],

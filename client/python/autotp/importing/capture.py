@@ -32,6 +32,7 @@ class Captured:
     initialization: dict = field(default_factory=dict)
     stored_names: dict = field(default_factory=dict)  # first name -> in files
     rounds: bool = False  # constants may be of BFLOAT16_BY_NAME
+    parts: dict = field(default_factory=dict)  # of merged ones (merged.py)
 
     def file_names(self, name):
         """What files call a parameter, then its other names."""
@@ -160,7 +161,8 @@ def users_line(error, folders=("torch/", "autotp/importing")):
     return ""
 
 
-def capture(module, args, kwargs, initialization=None, stored_names=None):
+def capture(module, args, kwargs, initialization=None, stored_names=None,
+            parts=None):
     """Exports the forward of `module`, in training mode."""
     names, aliases, shapes, trained, first = {}, {}, {}, set(), {}
     for name, tensor in list(module.named_parameters(remove_duplicate=False)) \
@@ -202,4 +204,5 @@ def capture(module, args, kwargs, initialization=None, stored_names=None):
                       if isinstance(tensor, torch.Tensor)
                       and tensor.device.type != "meta"})
     return Captured(program, names, aliases, shapes, trained, constants,
-                    initialization or {}, stored_names or {}, kept.rounds)
+                    initialization or {}, stored_names or {}, kept.rounds,
+                    parts or {})

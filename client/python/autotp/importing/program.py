@@ -12,7 +12,7 @@ import operator
 import torch
 from torch.export.graph_signature import InputKind
 
-from autotp.importing import recognise
+from autotp.importing import experts, merged, recognise
 from autotp.importing.capture import COMPUTE_DTYPE
 from autotp.importing.errors import ImportFailure
 from autotp.importing.evaluate import Constants
@@ -122,9 +122,10 @@ class Writer:
         self.stored[name] = tensor.float()
         return self.parameter(name, list(tensor.shape), kind, True)
 
-    def parameter(self, name, shape, kind, frozen):
-        out = self.value(name, shape, kind)
-        first, *others = self.captured.file_names(name)
+    def parameter(self, name, shape, kind, frozen, part=None):
+        """Parameter `name`, or a part of it that files hold by itself."""
+        out = self.value(part or name, shape, kind)
+        first, *others = [part] if part else self.captured.file_names(name)
         entry = {"name": first, "value": out, "shape": shape,
                  "frozen": frozen}
         if name in self.stored:
@@ -187,13 +188,18 @@ class _Translator:
                 name, value.shape, self.writer.kind_of(value.dtype))
             self.writer.inputs.append(self.ids[node])
 
+    def name_of(self, node):
+        target = self.specs[node.name].target
+        return self.captured.names.get(target, target)
+
     def parameter(self, node):
-        spec = self.specs[node.name]
-        name = self.captured.names.get(spec.target, spec.target)
+        name = self.name_of(node)
         if name not in self.captured.shapes:
             raise ImportFailure(
-                f"the forward makes a tensor ({spec.target}) whose numbers are "
+                f"the forward makes a tensor ({name}) whose numbers are "
                 "not known without memory; make it a buffer of the module")
+        if name in self.captured.parts and name not in self.by_name:
+            self.by_name[name] = merged.put_together(self, node)
         if name not in self.by_name:
             value = node.meta["val"]
             frozen = name not in self.captured.trained
@@ -243,7 +249,32 @@ class _Translator:
         if str(node.target) in ("aten._assert_tensor_metadata.default",
                                 "aten._assert_scalar.default"):
             return
+        if node.target is torch.ops.aten.copy.default:
+            self.ids[node] = self.copied(node)
+            return
+        if node.target is experts.OPERATOR:
+            writer = self.writer
+            inputs, attributes = experts.arguments(self, node)
+            writer.scope = _scope(node)
+            value = node.meta["val"]
+            self.ids[node] = writer.value(node.name, value.shape,
+                                          writer.kind_of(value.dtype))
+            writer.node("experts", inputs, [self.ids[node]], attributes)
+            return
         self.emit(node)
+
+    def copied(self, node):
+        """What `copy` leaves: its source, in the form of its target."""
+        value, source = node.meta["val"], self.input(node.args[1])
+        shape, kind = list(value.shape), self.writer.kind_of(value.dtype)
+        if self.writer.values[source][1] != shape:
+            source = self.writer.call("aten.expand.default", [source], shape,
+                                      size=shape)
+        if self.writer.values[source][2] != kind:
+            source = self.writer.call("aten._to_copy.default", [source], shape,
+                                      kind, dtype=self.writer.dtype_of(
+                                          value.dtype))
+        return source
 
     def computed(self, node):
         """A constant that is not known by what it holds, nor stored."""
