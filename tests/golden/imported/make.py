@@ -1,12 +1,15 @@
 """Makes these folders: the examples' program files, weights and data, and the
-losses of eight steps in PyTorch.
+losses of eight steps in PyTorch; and the program files of tests/golden/models.
 
     PYTHONPATH=client/python:deploy/examples python tests/golden/imported/make.py
+    ... make.py bloom gemma3    # only these models' program files
 """
 import json
 import os
+import shutil
 import subprocess
 import sys
+import tempfile
 
 import torch
 
@@ -19,6 +22,10 @@ ENDINGS = {"linear_stack": "safetensors", "classifier": "jsonl",
            "masked_language_model": "jsonl"}
 STEPS = 8
 CLIPPING = 1.0  # DeepSpeed's default
+MODELS = os.path.join(HERE, "../models")
+LENGTH = 64
+# Frequencies that depend on the length: that of the traces.
+OTHER_LENGTHS = {"llama_dynamic": 32, "phi3_long": 32}
 
 
 def config_of(name):
@@ -55,7 +62,26 @@ def losses_of(name):
     return losses
 
 
-def main():
+def import_model(name):
+    """A program file has nothing of the weights but their names."""
+    with tempfile.TemporaryDirectory() as folder:
+        shutil.copytree(os.path.join(MODELS, name, "model"), folder,
+                        dirs_exist_ok=True)
+        length = OTHER_LENGTHS.get(name, LENGTH)
+        subprocess.run([sys.executable, "-m", "autotp.import_model", "--model",
+                        folder, "--sequence-length", str(length)], check=True)
+        shutil.copyfile(os.path.join(folder, "autotp_program.json"),
+                        os.path.join(HERE, name + ".json"))
+
+
+def main(names):
+    kept = [file[:-5] for file in sorted(os.listdir(HERE))
+            if file.endswith(".json")]
+    for name in names or kept:
+        if os.path.isdir(os.path.join(MODELS, name)):
+            import_model(name)
+    if names:
+        return
     for name, ending in ENDINGS.items():
         folder = os.path.join(HERE, name)
         subprocess.run([sys.executable, "-m", "autotp.import_model", "--module",
@@ -69,4 +95,4 @@ def main():
 
 
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1:])
