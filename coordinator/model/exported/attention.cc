@@ -4,6 +4,7 @@
 #include <optional>
 #include <utility>
 
+#include "coordinator/model/exported/channel_order.h"
 #include "coordinator/model/exported/heads.h"
 #include "coordinator/model/exported/masks.h"
 #include "coordinator/model/exported/raise.h"
@@ -33,7 +34,8 @@ struct Scores {
 ValueId Attend(Rewriter& to, const Scores& scores, ValueId v, Mask mask) {
   double scale = scores.scale;
   ValueId q = Unscaled(to, to.WithoutCasts(scores.q), &scale);
-  const ValueId keys = to.WithoutCasts(WithoutRepeats(to, scores.k));
+  ValueId keys = to.WithoutCasts(WithoutRepeats(to, scores.k));
+  DropChannelOrder(to, &q, &keys);
   const ValueId values = to.WithoutCasts(WithoutRepeats(to, v));
   const Shape queries = to.ShapeOf(q);
   const Shape key_shape = to.ShapeOf(keys);

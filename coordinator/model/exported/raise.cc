@@ -141,7 +141,7 @@ absl::StatusOr<Program> Raise(const Program& source) {
       for (ValueId output : node.outputs) values.push_back(to.Mapped(output));
     }
     for (Pattern* pattern : {MatchLayerNorm, MatchRmsNorm, MatchHeadNorms,
-                             MatchActivation, MatchRotary}) {
+                             MatchActivation, MatchRotary, MatchRouterLoss}) {
       if (values.size() == 1) values[0] = pattern(to, values[0]);
     }
     for (size_t i = 0; i < values.size(); ++i)
