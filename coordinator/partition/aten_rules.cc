@@ -39,8 +39,8 @@ constexpr TableRow kTable[] = {
     {aten::PointwiseButLastTwo, "tril triu"},
     {aten::PointwiseButNormed, "layer_norm rms_norm"},
     {aten::AlongDim,
-     "_log_softmax _softmax cummax cumprod cumsum gather log_softmax "
-     "logcumsumexp slice slice_scatter softmax"},
+     "_log_softmax _safe_softmax _softmax cummax cumprod cumsum gather "
+     "log_softmax logcumsumexp slice slice_scatter softmax"},
     {aten::AlongLastDim, "argsort diff glu sort topk"},
     {aten::AlongDims, "flip roll"},
     {aten::ScatterSelect, "select_scatter"},

@@ -21,17 +21,22 @@ namespace {
 
 using Shape = std::vector<int64_t>;
 
-// Queries and keys that were multiplied, and what became of the scores.
+// What is known of queries and keys that were multiplied, and what became of
+// their scores.
 struct Scores {
   ValueId q = kNoValue;
   ValueId k = kNoValue;
   double scale = 1;
+  Mask mask;
   double soft_cap = 0;
   ValueId bias = kNoValue;  // [H,S], added
+  double dropout = 0;
+  int64_t stream = 0;
 };
 
 // Attention by what a mask says; kNoValue where it is none of ours.
-ValueId Attend(Rewriter& to, const Scores& scores, ValueId v, Mask mask) {
+ValueId Attend(Rewriter& to, const Scores& scores, ValueId v) {
+  const Mask& mask = scores.mask;
   double scale = scores.scale;
   ValueId q = Unscaled(to, to.WithoutCasts(scores.q), &scale);
   ValueId keys = to.WithoutCasts(WithoutRepeats(to, scores.k));
@@ -42,11 +47,15 @@ ValueId Attend(Rewriter& to, const Scores& scores, ValueId v, Mask mask) {
   if (queries.size() != 4 || key_shape.size() != 4 ||
       to.ShapeOf(values).size() != 4 || key_shape[1] != to.ShapeOf(values)[1])
     return kNoValue;
-  if (mask.window >= queries[2]) mask.window = 0;
   Attributes attributes = {{"scale", scale}};
   if (!mask.causal) attributes["causal"] = false;
-  if (mask.window > 0) attributes["window"] = mask.window;
+  if (mask.window > 0 && mask.window < queries[2])
+    attributes["window"] = mask.window;
   if (scores.soft_cap > 0) attributes["soft_cap"] = scores.soft_cap;
+  if (scores.dropout > 0) {
+    attributes["dropout"] = scores.dropout;
+    attributes["stream"] = scores.stream;
+  }
   std::vector<ValueId> inputs = {q, keys, values};
   if (mask.seen != kNoValue) {
     const ValueId seen = to.Reshape(mask.seen, {queries[0], key_shape[2]});
@@ -71,7 +80,7 @@ ValueId MaskedBias(const Rewriter& to, ValueId given) {
 }
 
 ValueId Fused(Rewriter& to, const Raised& node) {
-  if (node.in.size() < 3 || node.Number("dropout_p", 0) != 0) return kNoValue;
+  if (node.in.size() < 3) return kNoValue;
   const Shape q = to.ShapeOf(node.in[0]);
   if (q.size() != 4) return kNoValue;
   std::optional<Mask> mask = Mask{.causal = node.Flag("is_causal", false)};
@@ -87,7 +96,10 @@ ValueId Fused(Rewriter& to, const Raised& node) {
     }
   }
   scores.scale = node.Number("scale", 1 / std::sqrt(static_cast<double>(q[3])));
-  return Attend(to, scores, node.in[2], *mask);
+  scores.mask = *mask;
+  scores.dropout = node.Number("dropout_p", 0);
+  if (scores.dropout != 0) scores.stream = to.NextStream();
+  return Attend(to, scores, node.in[2]);
 }
 
 // The scores below masks that are added, or that choose; what they let see.
@@ -166,6 +178,14 @@ std::optional<Scores> ReadScores(Rewriter& to, ValueId scores) {
 
 // softmax(cap(q k^T scale) + mask) v.
 ValueId WrittenOut(Rewriter& to, ValueId weights, ValueId v) {
+  double dropout = 0;
+  int64_t stream = 0;
+  weights = to.WithoutCasts(weights);
+  if (const Node* drop = to.Producer(weights, Operation::kDropout)) {
+    dropout = NumberOf(*drop, "probability");
+    stream = IntegerOf(*drop, "stream");
+    weights = drop->inputs[0];
+  }
   const Node* softmax =
       to.Producer(to.WithoutCasts(weights), "aten.softmax.int");
   if (softmax == nullptr)
@@ -175,9 +195,12 @@ ValueId WrittenOut(Rewriter& to, ValueId weights, ValueId v) {
   if (dim != -1 && dim != 3) return kNoValue;
   const auto unmasked = Unmasked(to, softmax->inputs[0]);
   if (!unmasked.has_value()) return kNoValue;
-  const auto& [scores, mask] = *unmasked;
-  std::optional<Scores> read = ReadScores(to, scores);
-  return read.has_value() ? Attend(to, *read, v, mask) : kNoValue;
+  std::optional<Scores> read = ReadScores(to, unmasked->first);
+  if (!read.has_value()) return kNoValue;
+  read->mask = unmasked->second;
+  read->dropout = dropout;
+  read->stream = stream;
+  return Attend(to, *read, v);
 }
 
 // [B * H, T, S] scores as batched products: [B,H,T,D] come out as
@@ -197,8 +220,12 @@ ValueId Batched(Rewriter& to, ValueId weights, ValueId v) {
 }  // namespace
 
 std::vector<ValueId> RaiseAttention(Rewriter& to, const Raised& node) {
-  if (node.name() == "aten.scaled_dot_product_attention.default")
-    return {Fused(to, node)};
+  if (node.name() == "aten.scaled_dot_product_attention.default") {
+    const ValueId fused = Fused(to, node);
+    return {fused == kNoValue && node.Number("dropout_p", 0) != 0
+                ? WriteOutAttention(to, node)
+                : fused};
+  }
   if (node.name() == "aten.matmul.default" && node.in.size() == 2 &&
       to.ShapeOf(node.in[0]).size() == 4 && to.ShapeOf(node.in[1]).size() == 4)
     return {WrittenOut(to, node.in[0], node.in[1])};

@@ -243,8 +243,8 @@ std::vector<ValueId> RaiseStructure(Rewriter& to, const Raised& node) {
   const size_t rank = to.ShapeOf(x).size();
   if (IsOneOf(name, {"aten.clone.default", "aten.alias.default",
                      "aten.contiguous.default", "aten._to_copy.default",
-                     "aten.lift_fresh_copy.default", "aten.dropout.default",
-                     "aten.type_as.default", "aten.to.dtype"}))
+                     "aten.lift_fresh_copy.default", "aten.type_as.default",
+                     "aten.to.dtype"}))
     return {Same(to, node)};
   if (IsOneOf(name,
               {"aten.view.default", "aten.reshape.default",
