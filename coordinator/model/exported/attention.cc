@@ -35,15 +35,19 @@ std::optional<int64_t> CausalWindow(const Rewriter& to, ValueId mask) {
   return window;
 }
 
+// A number so low that its exponential is zero.
+bool IsLowest(const Rewriter& to, ValueId v) {
+  const Node* full = to.Producer(v, "aten.full.default", 0);
+  return full != nullptr && AtenNumber(*full, "fill_value", 0) < -1e30;
+}
+
 // The same of a mask that is added to scores: 0, or very little.
 std::optional<int64_t> AddedWindow(const Rewriter& to, ValueId mask) {
   const Node* where = to.Producer(to.Narrowest(mask), "aten.where.self", 3);
   if (where == nullptr ||
       to.Producer(where->inputs[1], "aten.zeros.default", 0) == nullptr)
     return std::nullopt;
-  const Node* lowest = to.Producer(where->inputs[2], "aten.full.default", 0);
-  if (lowest == nullptr || !(AtenNumber(*lowest, "fill_value", 0) < -1e30))
-    return std::nullopt;
+  if (!IsLowest(to, where->inputs[2])) return std::nullopt;
   return CausalWindow(to, where->inputs[0]);
 }
 
@@ -112,8 +116,12 @@ ValueId WrittenOut(Rewriter& to, ValueId weights, ValueId v) {
   if (softmax == nullptr) return kNoValue;
   const int64_t dim = AtenInteger(*softmax, "dim", 0);
   if (dim != -1 && dim != 3) return kNoValue;
-  const Node* masked =
-      to.Producer(to.WithoutCasts(softmax->inputs[0]), Operation::kAdd);
+  ValueId logits = to.WithoutCasts(softmax->inputs[0]);
+  // Not below the least number, which the mask's already are.
+  if (const Node* limited = to.Producer(logits, "aten.max.other", 2);
+      limited != nullptr && IsLowest(to, limited->inputs[1]))
+    logits = to.WithoutCasts(limited->inputs[0]);
+  const Node* masked = to.Producer(logits, Operation::kAdd);
   if (masked == nullptr) return kNoValue;
   const std::optional<int64_t> window = AddedWindow(to, masked->inputs[1]);
   if (!window.has_value()) return kNoValue;
@@ -145,10 +153,18 @@ ValueId WrittenOut(Rewriter& to, ValueId weights, ValueId v) {
 std::vector<ValueId> RaiseAttention(Rewriter& to, const Raised& node) {
   if (node.name() == "aten.scaled_dot_product_attention.default")
     return {Fused(to, node)};
-  if (node.name() == "aten.matmul.default" && node.in.size() == 2 &&
-      to.ShapeOf(node.in[0]).size() == 4 && to.ShapeOf(node.in[1]).size() == 4)
-    return {WrittenOut(to, node.in[0], node.in[1])};
   return {};
+}
+
+ValueId MatchAttention(Rewriter& to, ValueId v) {
+  const Node* product = to.Producer(v, "aten.matmul.default", 2);
+  if (product == nullptr || to.ShapeOf(product->inputs[0]).size() != 4 ||
+      to.ShapeOf(product->inputs[1]).size() != 4)
+    return v;
+  const Shape shape = to.ShapeOf(v);
+  const ValueId attended =
+      WrittenOut(to, product->inputs[0], product->inputs[1]);
+  return attended != kNoValue && to.ShapeOf(attended) == shape ? attended : v;
 }
 
 }  // namespace autotp::model

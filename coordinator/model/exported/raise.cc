@@ -43,6 +43,7 @@ size_t NeededInputs(const Node& node) {
       {"aten.mm.default", 2},
       {"aten.matmul.default", 2},
       {"aten.embedding.default", 2},
+      {"aten.baddbmm.default", 3},
       {"aten.add.Tensor", 2},
       {"aten.mul.Tensor", 2},
       {"aten.scaled_dot_product_attention.default", 3},
@@ -50,7 +51,8 @@ size_t NeededInputs(const Node& node) {
   for (const auto& [name, count] : kNeeded)
     if (node.aten == name) return count;
   for (absl::string_view all :
-       {"aten.cat.default", "aten.concat.default", "aten.stack.default"})
+       {"aten.cat.default", "aten.concat.default", "aten.stack.default",
+        "aten.broadcast_tensors.default"})
     if (node.aten == all) return node.inputs.size();
   return 1;
 }
@@ -60,6 +62,15 @@ bool HasNeeded(const Raised& raised) {
   return raised.in.size() >= std::max<size_t>(needed, 1) &&
          std::find(raised.in.begin(), raised.in.begin() + needed, kNoValue) ==
              raised.in.begin() + needed;
+}
+
+ValueId Better(Rewriter& to, ValueId v) {
+  if (const ValueId apart = ApartFromMerge(to, v); apart != v)
+    return to.Reshape(Better(to, apart), to.ShapeOf(v));
+  for (Pattern* pattern :
+       {MatchRmsNorm, MatchActivation, MatchRotary, MatchAttention})
+    v = pattern(to, v);
+  return v;
 }
 
 }  // namespace
@@ -131,9 +142,7 @@ absl::StatusOr<Program> Raise(const Program& source) {
       values.clear();
       for (ValueId output : node.outputs) values.push_back(to.Mapped(output));
     }
-    for (Pattern* pattern : {MatchRmsNorm, MatchActivation, MatchRotary}) {
-      if (values.size() == 1) values[0] = pattern(to, values[0]);
-    }
+    if (values.size() == 1) values[0] = Better(to, values[0]);
     for (size_t i = 0; i < values.size(); ++i)
       to.Map(node.outputs[i], values[i]);
   }

@@ -5,8 +5,9 @@
 // One pass over the program. Each node is first put into the one form that an
 // operation of ours has (structure.cc: views are reshapes, splits are slices),
 // then the patterns that end at it are tried (norms.cc, rotary.cc,
-// attention.cc, activations.cc, loss.cc). What is not recognised stays an ATen
-// operation: right, without a fast kernel.
+// attention.cc, activations.cc, loss.cc); what works on merged leading
+// dimensions is done on them apart (merged.cc). What is not recognised stays an
+// ATen operation: right, without a fast kernel.
 #ifndef AUTOTP_COORDINATOR_MODEL_EXPORTED_RAISE_H_
 #define AUTOTP_COORDINATOR_MODEL_EXPORTED_RAISE_H_
 
@@ -66,14 +67,20 @@ Raiser RaiseStructure;   // views, slices, joins, casts
 Raiser RaiseProduct;     // linear, embedding, add, mul
 Raiser RaiseNorm;        // norms that are one operation
 Raiser RaiseActivation;  // activations that are one operation
-Raiser RaiseAttention;   // fused, or written out
-Raiser RaiseLoss;        // shifted cross-entropy
+Raiser RaiseAttention;   // what is one operation
+Raiser RaiseLoss;        // cross-entropy of tokens
 
 // Patterns that end at a value of ours: a better one for it, else `v`.
 using Pattern = program::ValueId(Rewriter& to, program::ValueId v);
 Pattern MatchRmsNorm;
 Pattern MatchActivation;
 Pattern MatchRotary;
+Pattern MatchAttention;  // written out with a softmax
+
+// The same operation on the leading dimensions that a reshape merged before it,
+// in a shape of its own; `v` where there are none. Heads that are merged with
+// sequences could not be cut.
+Pattern ApartFromMerge;
 
 }  // namespace autotp::model
 

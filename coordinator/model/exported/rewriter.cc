@@ -23,6 +23,28 @@ bool IsNumberKind(ValueKind kind) {
   return kind == ValueKind::kFloat || kind == ValueKind::kFloat32;
 }
 
+// A dimension that a reshape splits, and how many positions of it one of the
+// outermost factor stands for.
+struct SplitDim {
+  int64_t dim = 0;
+  int64_t inner = 1;
+};
+
+// Of which dimension of `from` is dimension `dim` of `to` the outermost factor?
+std::optional<SplitDim> SplitAt(const std::vector<int64_t>& from,
+                                const std::vector<int64_t>& to, int64_t dim) {
+  // Everything before it is as it was.
+  if (dim >= static_cast<int64_t>(from.size()) ||
+      !std::equal(to.begin(), to.begin() + dim, from.begin()) || to[dim] == 0 ||
+      from[dim] <= to[dim])
+    return std::nullopt;
+  int64_t factors = 1;
+  for (size_t d = dim; d < to.size() && factors < from[dim]; ++d)
+    factors *= to[d];
+  if (factors != from[dim]) return std::nullopt;
+  return SplitDim{dim, from[dim] / to[dim]};
+}
+
 // Is `to` `from` behind leading ones?
 bool AddsLeadingOnes(const std::vector<int64_t>& from,
                      const std::vector<int64_t>& to) {
@@ -107,6 +129,17 @@ ValueId Rewriter::Make(Operation operation, std::vector<ValueId> inputs,
   return made.empty() ? kNoValue : made[0];
 }
 
+ValueId Rewriter::MakeAten(absl::string_view aten, std::vector<ValueId> inputs,
+                           program::Attributes attributes, Value value) {
+  Node node{
+      Operation::kAten, std::move(inputs), {}, std::move(attributes), scope_};
+  node.aten = std::string(aten);
+  node.outputs = {
+      AddValue(std::move(value), static_cast<int>(program_.nodes.size()))};
+  program_.nodes.push_back(std::move(node));
+  return program_.nodes.back().outputs[0];
+}
+
 void Rewriter::Keep(const Node& node) {
   Node kept = node;
   kept.outputs.clear();
@@ -139,6 +172,17 @@ ValueId Rewriter::Transpose(ValueId x, int64_t a, int64_t b) {
 
 ValueId Rewriter::Slice(ValueId x, int64_t dim, int64_t begin, int64_t end) {
   if (begin == 0 && end == ShapeOf(x)[dim]) return x;
+  const Node* split = Producer(x, Operation::kReshape);
+  const ValueId before = split == nullptr ? kNoValue : split->inputs[0];
+  const std::optional<SplitDim> of =
+      before == kNoValue ? std::nullopt
+                         : SplitAt(ShapeOf(before), ShapeOf(x), dim);
+  if (of.has_value()) {
+    std::vector<int64_t> shape = ShapeOf(x);
+    shape[dim] = end - begin;
+    return Reshape(Slice(before, of->dim, begin * of->inner, end * of->inner),
+                   std::move(shape));
+  }
   return Make(Operation::kSlice, {x},
               {{"dim", dim}, {"begin", begin}, {"end", end}});
 }

@@ -58,10 +58,17 @@ class Rewriter {
   std::vector<program::ValueId> MakeAll(program::Operation operation,
                                         std::vector<program::ValueId> inputs,
                                         program::Attributes attributes = {});
+  // A new ATen node: `value` is what it gives.
+  program::ValueId MakeAten(absl::string_view aten,
+                            std::vector<program::ValueId> inputs,
+                            program::Attributes attributes,
+                            program::Value value);
   // `node` of the source as it is.
   void Keep(const program::Node& node);
 
-  // The simplest form: of a reshape of a reshape, of one that changes nothing.
+  // The simplest form: of a reshape of a reshape, of one that changes nothing;
+  // a slice of the outer factor of a dimension that was split is a slice of
+  // that dimension.
   program::ValueId Reshape(program::ValueId x, std::vector<int64_t> shape);
   program::ValueId Transpose(program::ValueId x, int64_t a, int64_t b);
   program::ValueId Slice(program::ValueId x, int64_t dim, int64_t begin,

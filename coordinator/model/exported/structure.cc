@@ -115,16 +115,65 @@ ValueId Stack(Rewriter& to, const Raised& node) {
   return to.Make(Operation::kConcat, std::move(parts), {{"dim", dim}});
 }
 
+// Parts of length zero add nothing.
 ValueId Concat(Rewriter& to, const Raised& node) {
-  const int64_t dim = node.Dim("dim", 0, node.out_shape().size());
-  return dim < 0 ? kNoValue
-                 : to.Make(Operation::kConcat, node.in, {{"dim", dim}});
+  const size_t rank = node.out_shape().size();
+  const int64_t dim = node.Dim("dim", 0, rank);
+  if (dim < 0) return kNoValue;
+  Values parts;
+  for (ValueId part : node.in) {
+    const std::vector<int64_t>& shape = to.ShapeOf(part);
+    if (shape.size() != rank || shape[dim] != 0) parts.push_back(part);
+  }
+  if (parts.size() == 1) return parts[0];
+  return to.Make(Operation::kConcat, std::move(parts), {{"dim", dim}});
+}
+
+// Each position of `dim` so many times, one after the other.
+ValueId RepeatInterleave(Rewriter& to, const Raised& node) {
+  std::vector<int64_t> shape = to.ShapeOf(node.in[0]);
+  const int64_t dim = node.Dim("dim", -1, shape.size());
+  const int64_t repeats = node.Integer("repeats", 0);
+  if (dim < 0 || repeats < 1 || node.in.size() != 1) return kNoValue;
+  shape.insert(shape.begin() + dim + 1, 1);
+  ValueId x = to.Reshape(node.in[0], shape);
+  if (x != kNoValue && repeats > 1) {
+    x = to.Make(Operation::kExpand, {x}, {{"dim", dim + 1}, {"size", repeats}});
+  }
+  return x == kNoValue ? x : to.Reshape(x, node.out_shape());
+}
+
+// The whole of each dimension so many times.
+ValueId Repeat(Rewriter& to, const Raised& node) {
+  const std::vector<int64_t> repeats = node.Integers("repeats");
+  std::vector<int64_t> shape = to.ShapeOf(node.in[0]);
+  if (repeats.size() < shape.size()) return kNoValue;
+  shape.insert(shape.begin(), repeats.size() - shape.size(), 1);
+  ValueId x = to.Reshape(node.in[0], shape);
+  for (size_t d = 0; d < shape.size() && x != kNoValue; ++d) {
+    if (repeats[d] == 1) continue;
+    if (repeats[d] < 1) return kNoValue;
+    std::vector<int64_t> apart = shape;
+    apart.insert(apart.begin() + static_cast<int64_t>(d), 1);
+    x = to.Reshape(x, apart);
+    if (x == kNoValue) break;
+    x = to.Make(Operation::kExpand, {x},
+                {{"dim", static_cast<int64_t>(d)}, {"size", repeats[d]}});
+    shape[d] *= repeats[d];
+    if (x != kNoValue) x = to.Reshape(x, shape);
+  }
+  return x;
 }
 
 // Casts to the kind that a value has already, and copies of it.
 ValueId Same(Rewriter& to, const Raised& node) {
   const ValueKind kind = node.source.values[node.node.outputs[0]].kind;
-  return to.ValueOf(node.in[0]).kind == kind ? node.in[0] : kNoValue;
+  if (to.ValueOf(node.in[0]).kind == kind) return node.in[0];
+  // A cast, whatever said to which type.
+  if (node.name() != "aten.type_as.default") return kNoValue;
+  return to.MakeAten("aten._to_copy.default", {node.in[0]},
+                     {{"tensors", std::vector<int64_t>{1}}},
+                     node.source.values[node.node.outputs[0]]);
 }
 
 }  // namespace
@@ -170,6 +219,15 @@ std::vector<ValueId> RaiseStructure(Rewriter& to, const Raised& node) {
   if (IsOneOf(name, {"aten.cat.default", "aten.concat.default"}))
     return {Concat(to, node)};
   if (name == "aten.stack.default") return {Stack(to, node)};
+  if (name == "aten.repeat_interleave.self_int")
+    return {RepeatInterleave(to, node)};
+  if (name == "aten.repeat.default") return {Repeat(to, node)};
+  if (name == "aten.broadcast_tensors.default") {
+    Values expanded;
+    for (size_t i = 0; i < node.in.size(); ++i)
+      expanded.push_back(Expand(to, node.in[i], node.out_shape(i)));
+    return expanded;
+  }
   return {};
 }
 
