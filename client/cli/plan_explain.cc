@@ -210,7 +210,7 @@ std::string ExplanationText(const Explanation& explanation,
   const v1::ParameterPlan& parameter = *explanation.parameter;
   Facts facts;
   for (const std::string& alias : parameter.aliases())
-    facts.push_back({"tied to", alias});
+    facts.push_back({"also named", alias});
   facts.push_back({"shape", ShapeText(parameter.shape())});
   facts.push_back({"partition", PartitionText(parameter)});
   if (parameter.blocks_size() > 1) {

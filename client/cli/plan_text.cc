@@ -107,7 +107,7 @@ std::string ParametersTable(const v1::Plan& plan, const TextStyle& style) {
     rows.push_back({group.names, ShapeText(parameter.shape()),
                     PartitionText(parameter), LocalShapeText(parameter), mark});
     for (const std::string& alias : parameter.aliases())
-      rows.push_back({absl::StrCat("  = ", alias), "", "", "", "tied"});
+      rows.push_back({absl::StrCat("  = ", alias), "", "", "", "same weight"});
   }
   return absl::StrCat(
       RenderTable({"PARAMETER", "SHAPE", "PARTITION", "ON A RANK", "WHY"}, rows,

@@ -31,7 +31,7 @@ constexpr TableRow kTable[] = {
     {Operation::kRmsNorm, "...c,c", "...c", "c"},
     {Operation::kLayerNorm, "...c,c,c", "...c", "c"},
     {Operation::kRotary, "bhtd,td,td", "bhtd", "d"},
-    {Operation::kAttention, "bhtd,bhsd,bhse,hs,bt", "bhte", "tsde"},
+    {Operation::kAttention, "bhtd,bhsd,bhse,hs,bt,bs", "bhte", "tsde"},
     {Operation::kActivation, "...", "..."},
     {Operation::kGatedActivation, "...,...", "..."},
     {Operation::kAdd, "...,...", "..."},

@@ -1,5 +1,6 @@
 #include "coordinator/planner/flops.h"
 
+#include <algorithm>
 #include <cstdint>
 #include <vector>
 
@@ -18,11 +19,14 @@ int64_t Elements(const std::vector<int64_t>& shape) {
 }
 
 // Keys that a query sees, summed over the queries of one sequence.
-double VisibleKeys(int64_t length, int64_t window) {
-  const auto t = static_cast<double>(length);
-  if (window <= 0 || window >= length) return t * (t + 1) / 2;
-  const auto w = static_cast<double>(window);
-  return w * (w + 1) / 2 + (t - w) * w;
+double VisibleKeys(const Node& node, int64_t queries, int64_t keys) {
+  const auto t = static_cast<double>(queries);
+  const auto window =
+      static_cast<double>(program::IntegerOf(node, "window", 0));
+  const double w = window > 0 ? std::min(window, t) : t;
+  const double before = w * (w + 1) / 2 + (t - w) * w;
+  if (program::FlagOf(node, "causal", true)) return before;
+  return window > 0 ? 2 * before - t : t * static_cast<double>(keys);
 }
 
 }  // namespace
@@ -38,8 +42,7 @@ double ForwardFlops(const Program& program, const Node& node, bool wanted) {
              static_cast<double>(program.values[node.outputs[0]].shape.back());
     case Operation::kAttention: {
       const std::vector<int64_t>& q = shape(0);
-      const double keys =
-          VisibleKeys(q[2], program::IntegerOf(node, "window", 0));
+      const double keys = VisibleKeys(node, q[2], shape(1)[2]);
       return 2.0 * keys *
              static_cast<double>(q[0] * q[1] * (q[3] + shape(2)[3]));
     }

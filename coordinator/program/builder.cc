@@ -228,10 +228,11 @@ ValueId Builder::Attention(ValueId q, ValueId k, ValueId v,
     attributes["dropout"] = options.dropout;
     attributes["stream"] = streams_++;
   }
+  if (!options.causal) attributes["causal"] = false;
+  const bool packed = options.causal && positions() != kNoValue;
   std::vector<ValueId> inputs = {q, k, v};
-  if (options.bias != kNoValue || positions() != kNoValue)
-    inputs.push_back(options.bias);
-  if (positions() != kNoValue) inputs.push_back(positions());
+  if (options.bias != kNoValue || packed) inputs.push_back(options.bias);
+  if (packed) inputs.push_back(positions());
   return ApplyOne(Operation::kAttention, std::move(inputs),
                   std::move(attributes));
 }
@@ -297,8 +298,11 @@ ValueId Builder::Stack(std::vector<ValueId> parts) {
   return ApplyOne(Operation::kStack, std::move(parts));
 }
 
-ValueId Builder::CrossEntropy(ValueId logits, ValueId labels) {
-  return ApplyOne(Operation::kCrossEntropy, {logits, labels});
+ValueId Builder::CrossEntropy(ValueId logits, ValueId labels, bool shift) {
+  Attributes attributes;
+  if (!shift) attributes["shift"] = false;
+  return ApplyOne(Operation::kCrossEntropy, {logits, labels},
+                  std::move(attributes));
 }
 
 absl::StatusOr<Program> Builder::Finish(ValueId loss) && {

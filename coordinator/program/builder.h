@@ -60,6 +60,7 @@ struct ScoreOptions {
   double soft_cap = 0;
   ValueId bias = kNoValue;
   double dropout = 0;  // of the softmax
+  bool causal = true;
 };
 
 class Builder {
@@ -128,7 +129,7 @@ class Builder {
   ValueId Slice(ValueId x, int64_t dim, int64_t begin, int64_t end);
   ValueId Concat(std::vector<ValueId> parts, int64_t dim);
   ValueId Stack(std::vector<ValueId> parts);
-  ValueId CrossEntropy(ValueId logits, ValueId labels);
+  ValueId CrossEntropy(ValueId logits, ValueId labels, bool shift = true);
 
   // A parameter of its own; `name` is relative to the scopes entered.
   ValueId Parameter(absl::string_view name, std::vector<int64_t> shape,

@@ -159,20 +159,29 @@ Outputs Attention(const Node& node, Inputs in) {
     return Misfit(heads, " query heads are no multiple of ", groups,
                   " key and value heads");
   }
+  const bool causal = FlagOf(node, "causal", true);
+  const int64_t window = IntegerOf(node, "window", 0);
+  // Which token a key is to a query is known where there are as many.
+  const int64_t keys = causal || window != 0 ? q.shape[2] : k.shape[2];
   AUTOTP_RETURN_IF_ERROR(
-      NeedShape(k, {q.shape[0], groups, q.shape[2], q.shape[3]}, "k"));
+      NeedShape(k, {q.shape[0], groups, keys, q.shape[3]}, "k"));
   AUTOTP_RETURN_IF_ERROR(NeedRank(*in[2], 4, "v"));
   Shape values = k.shape;
   values[3] = in[2]->shape[3];
   AUTOTP_RETURN_IF_ERROR(NeedShape(*in[2], values, "v"));
   if (in.size() > 3 && in[3] != nullptr)
-    AUTOTP_RETURN_IF_ERROR(NeedShape(*in[3], {heads, q.shape[2]}, "bias"));
+    AUTOTP_RETURN_IF_ERROR(NeedShape(*in[3], {heads, keys}, "bias"));
   if (in.size() > 4 && in[4] != nullptr) {
+    if (!causal) return Misfit("positions need causal attention");
     AUTOTP_RETURN_IF_ERROR(NeedIndices(*in[4], "positions"));
     AUTOTP_RETURN_IF_ERROR(
         NeedShape(*in[4], {q.shape[0], q.shape[2]}, "positions"));
   }
-  if (IntegerOf(node, "window", 0) < 0) return Misfit("'window' is negative");
+  if (in.size() > 5 && in[5] != nullptr) {
+    if (in[5]->kind != ValueKind::kBool) return Misfit("seen is no mask");
+    AUTOTP_RETURN_IF_ERROR(NeedShape(*in[5], {q.shape[0], keys}, "seen"));
+  }
+  if (window < 0) return Misfit("'window' is negative");
   if (!(NumberOf(node, "soft_cap", 0) >= 0))
     return Misfit("'soft_cap' is negative");
   if (const double dropout = NumberOf(node, "dropout", 0); dropout != 0)

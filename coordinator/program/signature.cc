@@ -30,7 +30,8 @@ struct Signature {
   absl::Span<const AttributeSpec> attributes;
 };
 
-constexpr AttributeSpec kRows[] = {
+constexpr AttributeSpec kCrossEntropy[] = {
+    {"shift", Type::kFlag, false},
     {"row_begin", Type::kInteger, false},
     {"row_end", Type::kInteger, false},
 };
@@ -62,13 +63,10 @@ constexpr AttributeSpec kAlibiTable[] = {
     {"rounded", Type::kFlag, false},
 };
 constexpr AttributeSpec kAttention[] = {
-    {"scale", Type::kNumber},
-    {"window", Type::kInteger, false},
-    {"soft_cap", Type::kNumber, false},
-    {"dropout", Type::kNumber, false},
-    {"stream", Type::kInteger, false},
-    {"size", Type::kInteger, false},
-    {"intervals", Type::kIntegers, false},
+    {"scale", Type::kNumber},           {"window", Type::kInteger, false},
+    {"soft_cap", Type::kNumber, false}, {"dropout", Type::kNumber, false},
+    {"stream", Type::kInteger, false},  {"causal", Type::kFlag, false},
+    {"size", Type::kInteger, false},    {"intervals", Type::kIntegers, false},
 };
 constexpr AttributeSpec kActivation[] = {
     {"kind", Type::kText},
@@ -144,7 +142,7 @@ Signature SignatureOf(Operation operation) {
     case Operation::kAlibiTable:
       return {0, 0, kAlibiTable};
     case Operation::kAttention:
-      return {3, 5, kAttention};
+      return {3, 6, kAttention};
     case Operation::kActivation:
       return {1, 1, kActivation};
     case Operation::kGatedActivation:
@@ -175,7 +173,7 @@ Signature SignatureOf(Operation operation) {
     case Operation::kRouterLoss:
       return {1, kMany, kRouterLoss};
     case Operation::kCrossEntropy:
-      return {2, 2, kRows};
+      return {2, 2, kCrossEntropy};
     case Operation::kAten:
       return {0, kMany, {}};
     case Operation::kCopy:

@@ -23,7 +23,7 @@ constexpr size_t kMostNodes = 4000;
 testing::FuzzOptions Options() {
   testing::FuzzOptions options;
   options.rounds = 1500;
-  for (const char* name : {"llama", "gpt2", "falcon"}) {
+  for (const char* name : {"llama", "gpt2", "falcon", "mixtral"}) {
     std::ifstream file(
         testing::GoldenPath(std::string("imported/") + name + ".json"),
         std::ios::binary);
@@ -47,6 +47,7 @@ testing::FuzzOptions Options() {
                     "9223372036854775807",
                     "[2,16,64]",
                     "\"aten.mul.Tensor\"",
+                    "\"experts\"",
                     "\"float\"",
                     "\"bool\"",
                     "\"index\"",

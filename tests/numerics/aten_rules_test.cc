@@ -263,6 +263,8 @@ v1::Program ProgramOf(const Operation& operation) {
                        .output();
   }
   m.Loss(sum);
+  for (v1::Parameter& parameter : *m.program.mutable_parameters())
+    parameter.mutable_initialization()->set_kind(v1::Initialization::KIND_ONES);
   return m.program;
 }
 

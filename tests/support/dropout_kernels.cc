@@ -55,7 +55,7 @@ Tensor Dropout(const Node& node, const Tensor& x) {
 }
 
 std::vector<double> SoftmaxFactors(const Node& node, int64_t b, int64_t heads,
-                                   int64_t tokens) {
+                                   int64_t tokens, int64_t keys) {
   const double probability = NumberOf(node, "dropout", 0);
   if (probability == 0) return {};
   const std::vector<int64_t> positions = Positions(node);
@@ -63,9 +63,9 @@ std::vector<double> SoftmaxFactors(const Node& node, int64_t b, int64_t heads,
   std::vector<double> factors;
   for (int64_t h = 0; h < heads; ++h) {
     const int64_t head = b * whole + (positions.empty() ? h : positions[h]);
-    for (int64_t i = 0; i < tokens * tokens; ++i)
+    for (int64_t i = 0; i < tokens * keys; ++i)
       factors.push_back(Factor(IntegerOf(node, "stream"),
-                               head * tokens * tokens + i, probability));
+                               head * tokens * keys + i, probability));
   }
   return factors;
 }

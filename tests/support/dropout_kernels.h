@@ -14,10 +14,10 @@ namespace autotp::testing {
 // x times its mask; of the gradient, the same.
 Tensor Dropout(const program::Node& node, const Tensor& x);
 
-// Factors of the softmax [heads, T, T] of sequence `b`, for this rank's heads;
+// Factors of the softmax [heads, T, S] of sequence `b`, for this rank's heads;
 // empty: nothing is dropped.
 std::vector<double> SoftmaxFactors(const program::Node& node, int64_t b,
-                                   int64_t heads, int64_t tokens);
+                                   int64_t heads, int64_t tokens, int64_t keys);
 
 }  // namespace autotp::testing
 

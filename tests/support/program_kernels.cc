@@ -8,6 +8,7 @@
 
 #include "coordinator/program/shape_rules.h"
 #include "proto/support/check.h"
+#include "tests/support/attention_kernels.h"
 #include "tests/support/dropout_kernels.h"
 #include "tests/support/mixture_kernels.h"
 
@@ -249,8 +250,7 @@ Tensor EmbeddingBackward(const Node& node, const Tensor& w, const Tensor& ids,
   return grad;
 }
 
-// --- rotary and attention
-// ------------------------------------------------------
+// --- rotary ------------------------------------------------------------------
 
 std::vector<Tensor> RotaryTable(const Node& node) {
   const std::vector<double>& frequencies = program::NumbersOf(node, "inv_freq");
@@ -306,135 +306,6 @@ Tensor Rotary(const Node& node, const Tensor& x, const Tensor& cos,
     }
   }
   return y;
-}
-
-struct AttentionShape {
-  int64_t batch, heads, groups, tokens, width;
-};
-
-AttentionShape ShapeOf(const Tensor& q, const Tensor& k) {
-  return {q.shape[0], q.shape[1], k.shape[1], q.shape[2], q.shape[3]};
-}
-
-// Softmax weights of query t over the `reach` tokens before it; `slopes`
-// becomes the derivative of each score by the scaled product. `bias` may be
-// null.
-std::vector<double> Weights(const Node& node, const double* q, const double* k,
-                            const double* bias, int64_t t, int64_t reach,
-                            int64_t width, std::vector<double>* slopes) {
-  const double cap = NumberOf(node, "soft_cap", 0);
-  slopes->assign(t + 1, 1);
-  const int64_t window = IntegerOf(node, "window", 0);
-  const double scale = NumberOf(node, "scale");
-  std::vector<double> weights(t + 1, 0);
-  double sum = 0;
-  double most = -std::numeric_limits<double>::infinity();
-  const int64_t begin = t - reach;
-  const int64_t first = window > 0 ? std::max(begin, t - window + 1) : begin;
-  for (int64_t s = first; s <= t; ++s) {
-    for (int64_t j = 0; j < width; ++j)
-      weights[s] += q[j] * k[s * width + j] * scale;
-    if (cap > 0) {
-      const double bent = std::tanh(weights[s] / cap);
-      weights[s] = cap * bent;
-      (*slopes)[s] = 1 - bent * bent;
-    }
-    if (bias != nullptr) weights[s] += bias[s];
-    most = std::max(most, weights[s]);
-  }
-  for (int64_t s = 0; s <= t; ++s) {
-    weights[s] = s < first ? 0 : std::exp(weights[s] - most);
-    sum += weights[s];
-  }
-  for (double& weight : weights) weight /= sum;
-  return weights;
-}
-
-// Calls visit(row of q, first row of k, token, weights, slopes, factors) for
-// every query: dropout's factors, by key.
-template <typename Visit>
-void ForEachQuery(const Node& node, const Tensor& q, const Tensor& k,
-                  const Tensor* bias, const Tensor* positions, Visit visit) {
-  const AttentionShape a = ShapeOf(q, k);
-  const std::vector<double> ones(a.tokens, 1.0);
-  for (int64_t b = 0; b < a.batch; ++b) {
-    const std::vector<double> dropped =
-        SoftmaxFactors(node, b, a.heads, a.tokens);
-    for (int64_t h = 0; h < a.heads; ++h) {
-      const int64_t group = h / (a.heads / a.groups);
-      const int64_t keys = (b * a.groups + group) * a.tokens;
-      for (int64_t t = 0; t < a.tokens; ++t) {
-        const int64_t query = (b * a.heads + h) * a.tokens + t;
-        std::vector<double> slopes;
-        const std::vector<double> weights = Weights(
-            node, &q.data[query * a.width], &k.data[keys * a.width],
-            bias == nullptr ? nullptr : &bias->data[h * a.tokens], t,
-            positions == nullptr
-                ? t
-                : static_cast<int64_t>(positions->data[b * a.tokens + t]),
-            a.width, &slopes);
-        visit(query, keys, t, weights, slopes,
-              dropped.empty() ? ones.data()
-                              : &dropped[(h * a.tokens + t) * a.tokens]);
-      }
-    }
-  }
-}
-
-Tensor Attention(const Node& node, const Tensor& q, const Tensor& k,
-                 const Tensor& v, const Tensor* bias, const Tensor* positions) {
-  std::vector<int64_t> shape = q.shape;
-  shape[3] = v.shape[3];
-  Tensor y = Zeros(std::move(shape));
-  const int64_t width = v.shape[3];
-  ForEachQuery(node, q, k, bias, positions,
-               [&](int64_t query, int64_t keys, int64_t t,
-                   const std::vector<double>& weights,
-                   const std::vector<double>&, const double* factors) {
-                 for (int64_t s = 0; s <= t; ++s)
-                   for (int64_t j = 0; j < width; ++j)
-                     y.data[query * width + j] +=
-                         weights[s] * factors[s] *
-                         v.data[(keys + s) * width + j];
-               });
-  return y;
-}
-
-std::vector<Tensor> AttentionBackward(const Node& node, const Tensor& q,
-                                      const Tensor& k, const Tensor& v,
-                                      const Tensor* bias,
-                                      const Tensor* positions,
-                                      const Tensor& g) {
-  std::vector<Tensor> grads{Zeros(q.shape), Zeros(k.shape), Zeros(v.shape)};
-  const int64_t width = q.shape[3];
-  const int64_t value_width = v.shape[3];
-  const double scale = NumberOf(node, "scale");
-  ForEachQuery(node, q, k, bias, positions,
-               [&](int64_t query, int64_t keys, int64_t t,
-                   const std::vector<double>& weights,
-                   const std::vector<double>& slopes, const double* factors) {
-                 std::vector<double> slope(t + 1, 0);
-                 double mean = 0;
-                 for (int64_t s = 0; s <= t; ++s) {
-                   const int64_t value = (keys + s) * value_width;
-                   for (int64_t j = 0; j < value_width; ++j) {
-                     const double d = g.data[query * value_width + j];
-                     slope[s] += d * v.data[value + j] * factors[s];
-                     grads[2].data[value + j] += d * weights[s] * factors[s];
-                   }
-                   mean += slope[s] * weights[s];
-                 }
-                 for (int64_t s = 0; s <= t; ++s) {
-                   const double d =
-                       weights[s] * (slope[s] - mean) * scale * slopes[s];
-                   const int64_t key = (keys + s) * width;
-                   for (int64_t j = 0; j < width; ++j) {
-                     grads[0].data[query * width + j] += d * k.data[key + j];
-                     grads[1].data[key + j] += d * q.data[query * width + j];
-                   }
-                 }
-               });
-  return grads;
 }
 
 // --- moves -------------------------------------------------------------------
@@ -541,7 +412,6 @@ Tensor PutBack(const std::vector<int64_t>& shape, size_t dim,
 std::vector<Tensor> Forward(const Node& node, const TensorPointers& in) {
   const Tensor* second = in.size() > 1 ? in[1] : nullptr;
   const Tensor* third = in.size() > 2 ? in[2] : nullptr;
-  const Tensor* fourth = in.size() > 3 ? in[3] : nullptr;
   switch (node.operation) {
     case Operation::kEmbedding:
       return {Embedding(node, *in[0], *in[1])};
@@ -559,8 +429,7 @@ std::vector<Tensor> Forward(const Node& node, const TensorPointers& in) {
     case Operation::kAlibiTable:
       return AlibiTable(node);
     case Operation::kAttention:
-      return {Attention(node, *in[0], *in[1], *in[2], fourth,
-                        in.size() > 4 ? in[4] : nullptr)};
+      return {Attention(node, in)};
     case Operation::kActivation:
     case Operation::kGatedActivation: {
       Tensor y = *in[0];
@@ -626,7 +495,6 @@ std::vector<Tensor> Backward(const Node& node, const TensorPointers& in,
                              const Tensor& g) {
   const Tensor* second = in.size() > 1 ? in[1] : nullptr;
   const Tensor* third = in.size() > 2 ? in[2] : nullptr;
-  const Tensor* fourth = in.size() > 3 ? in[3] : nullptr;
   switch (node.operation) {
     case Operation::kEmbedding:
       return {EmbeddingBackward(node, *in[0], *in[1], g), {}};
@@ -646,13 +514,8 @@ std::vector<Tensor> Backward(const Node& node, const TensorPointers& in,
       return {};
     case Operation::kRotary:
       return {Rotary(node, g, *in[1], *in[2], true), {}, {}};
-    case Operation::kAttention: {
-      std::vector<Tensor> grads =
-          AttentionBackward(node, *in[0], *in[1], *in[2], fourth,
-                            in.size() > 4 ? in[4] : nullptr, g);
-      if (fourth != nullptr) grads.push_back(Zeros(fourth->shape));
-      return grads;
-    }
+    case Operation::kAttention:
+      return AttentionBackward(node, in, g);
     case Operation::kActivation:
     case Operation::kGatedActivation: {
       std::vector<Tensor> grads(in.size(), g);
@@ -724,16 +587,17 @@ std::vector<Tensor> Backward(const Node& node, const TensorPointers& in,
 namespace {
 
 // The label that token i of the flat batch predicts, or kIgnoredLabel.
-int64_t Target(const Tensor& labels, size_t i) {
+int64_t Target(const Node& node, const Tensor& labels, size_t i) {
+  if (!FlagOf(node, "shift", true)) return static_cast<int64_t>(labels.data[i]);
   const size_t tokens = labels.shape[1];
   if (i % tokens + 1 == tokens) return kIgnoredLabel;
   return static_cast<int64_t>(labels.data[i + 1]);
 }
 
-int64_t CountTargets(const Tensor& labels) {
+int64_t CountTargets(const Node& node, const Tensor& labels) {
   int64_t count = 0;
   for (size_t i = 0; i < labels.data.size(); ++i)
-    count += Target(labels, i) != kIgnoredLabel;
+    count += Target(node, labels, i) != kIgnoredLabel;
   return count;
 }
 
@@ -743,7 +607,7 @@ LossParts CrossEntropyForward(const std::vector<const Node*>& nodes,
                               const TensorPointers& logits,
                               const Tensor& labels) {
   LossParts parts;
-  const int64_t count = CountTargets(labels);
+  const int64_t count = CountTargets(*nodes[0], labels);
   for (size_t i = 0; i < labels.data.size(); ++i) {
     double most = -std::numeric_limits<double>::infinity();
     double hit = 0;
@@ -752,7 +616,8 @@ LossParts CrossEntropyForward(const std::vector<const Node*>& nodes,
       for (int64_t j = 0; j < width; ++j) {
         const double x = logits[r]->data[i * width + j];
         most = std::max(most, x);
-        if (j + IntegerOf(*nodes[r], "row_begin", 0) == Target(labels, i))
+        if (j + IntegerOf(*nodes[r], "row_begin", 0) ==
+            Target(*nodes[r], labels, i))
           hit += x;
       }
     }
@@ -763,7 +628,7 @@ LossParts CrossEntropyForward(const std::vector<const Node*>& nodes,
         sum += std::exp(part->data[i * width + j] - most);
     }
     parts.log_sums.push_back(std::log(sum) + most);
-    if (Target(labels, i) != kIgnoredLabel)
+    if (Target(*nodes[0], labels, i) != kIgnoredLabel)
       parts.loss += (parts.log_sums.back() - hit) / static_cast<double>(count);
   }
   return parts;
@@ -775,9 +640,9 @@ Tensor CrossEntropyBackward(const Node& node, const Tensor& logits,
   Tensor grad = Zeros(logits.shape);
   const int64_t width = logits.shape[2];
   const double share = gradient / static_cast<double>(std::max<int64_t>(
-                                      1, CountTargets(labels)));
+                                      1, CountTargets(node, labels)));
   for (size_t i = 0; i < labels.data.size(); ++i) {
-    const int64_t target = Target(labels, i);
+    const int64_t target = Target(node, labels, i);
     if (target == kIgnoredLabel) continue;
     for (int64_t j = 0; j < width; ++j) {
       const bool hit = j + IntegerOf(node, "row_begin", 0) == target;

@@ -7,10 +7,12 @@ runs. With a Hugging Face folder no weights are loaded.
 import argparse
 import hashlib
 import importlib
+import logging
 import os
 import shutil
 import sys
 import time
+import warnings
 
 from autotp.importing.errors import ImportFailure
 
@@ -86,15 +88,19 @@ def place_files(source, target, names):
 
 def import_folder(options, progress):
     progress("loading torch and transformers")
-    from autotp.importing import capture, huggingface, program
+    from autotp.importing import capture, huggingface, merged, program
+    from autotp.importing import stored_names
     config = huggingface.read_config(options.model, options.trust_remote_code)
     progress(f"making {config.model_type} without weights")
     model, filled = huggingface.make_model(config, options.trust_remote_code)
     facts = huggingface.facts(config, model)
+    names = stored_names.stored_names(model, options.model)
+    parts = merged.parts_of(model)
 
     def written(batch, tokens):
         inputs = huggingface.example_inputs(model, batch, tokens)
-        captured = capture.capture(model, (), inputs, filled)
+        captured = capture.capture(model, (), inputs, filled, names,
+                                   parts)
         return program.write_program(captured, {n: n for n in inputs})
 
     longest = options.sequence_length
@@ -201,6 +207,9 @@ def parse(arguments):
 def main(arguments=None):
     options = parse(arguments)
     progress = Progress(options.quiet)
+    # Of PyTorch's parts about one another, not of the model.
+    warnings.filterwarnings("ignore", category=FutureWarning)
+    logging.getLogger("torch").setLevel(logging.ERROR)
     try:
         run = import_folder if options.model else import_module
         output, document, constants = run(options, progress)

@@ -37,12 +37,38 @@ bool IsCube(const Rewriter& to, ValueId v, ValueId x) {
          AtenNumber(*power, "exponent", 0) == 3;
 }
 
-// Is v = 1 + tanh(sqrt(2 / pi) (x + 0.044715 x^3))?
-bool IsGeluTail(const Rewriter& to, ValueId v, ValueId x) {
+// x of x + 1, or kNoValue.
+ValueId LessOne(const Rewriter& to, ValueId v) {
   const Node* sum = to.Producer(v, "aten.add.Scalar");
-  if (sum == nullptr || AtenNumber(*sum, "other", 0) != 1) return false;
-  const Node* tanh = to.Producer(sum->inputs[0], "aten.tanh.default");
+  return sum != nullptr && AtenNumber(*sum, "other", 0) == 1 &&
+                 AtenNumber(*sum, "alpha", 1) == 1
+             ? sum->inputs[0]
+             : kNoValue;
+}
+
+// Is v = sqrt(2 / pi) x (1 + 0.044715 x x)?
+bool IsFactored(const Rewriter& to, ValueId v, ValueId x) {
+  const Node* product = to.Producer(v, Operation::kMul);
+  if (product == nullptr) return false;
+  for (int i : {0, 1}) {
+    if (Scaled(to, product->inputs[i], std::sqrt(2 / M_PI)) != x) continue;
+    const Node* square =
+        to.Producer(LessOne(to, product->inputs[1 - i]), Operation::kMul);
+    if (square == nullptr) continue;
+    for (int k : {0, 1}) {
+      if (square->inputs[k] == x &&
+          Scaled(to, square->inputs[1 - k], 0.044715) == x)
+        return true;
+    }
+  }
+  return false;
+}
+
+// Is v = 1 + tanh(sqrt(2 / pi) (x + 0.044715 x^3)), as it stands or factored?
+bool IsGeluTail(const Rewriter& to, ValueId v, ValueId x) {
+  const Node* tanh = to.Producer(LessOne(to, v), "aten.tanh.default");
   if (tanh == nullptr) return false;
+  if (IsFactored(to, tanh->inputs[0], x)) return true;
   const ValueId inner = Scaled(to, tanh->inputs[0], std::sqrt(2 / M_PI));
   const Node* add = to.Producer(inner, Operation::kAdd);
   if (add == nullptr) return false;
@@ -55,7 +81,19 @@ bool IsGeluTail(const Rewriter& to, ValueId v, ValueId x) {
 }
 
 ValueId Activate(Rewriter& to, ValueId x, absl::string_view kind) {
-  return to.Make(Operation::kActivation, {x}, {{"kind", std::string(kind)}});
+  const std::vector<int64_t> shape = to.ShapeOf(x);
+  const ValueId y = to.Make(Operation::kActivation, {to.Unflattened(x)},
+                            {{"kind", std::string(kind)}});
+  return y == kNoValue ? y : to.Reshape(y, shape);
+}
+
+// To [-limit, limit].
+ValueId Clamp(Rewriter& to, const Raised& node) {
+  const double limit = node.Number("max", 0);
+  if (!(limit > 0) || node.Number("min", 0) != -limit || node.in.size() != 1)
+    return kNoValue;
+  return to.Make(Operation::kActivation, {node.in[0]},
+                 {{"kind", std::string("clamp")}, {"limit", limit}});
 }
 
 ValueId MatchProduct(Rewriter& to, ValueId v, const Node& product) {
@@ -93,6 +131,8 @@ std::vector<ValueId> RaiseActivation(Rewriter& to, const Raised& node) {
                       found->second == program::Attribute(std::string("tanh"));
     return {Activate(to, node.in[0], tanh ? "gelu_tanh" : "gelu")};
   }
+  if (name == "aten.clamp.default" && to.IsNumber(node.in[0]))
+    return {Clamp(to, node)};
   for (absl::string_view kind : {"silu", "relu", "sigmoid"}) {
     if (name == absl::StrCat("aten.", kind, ".default"))
       return {Activate(to, node.in[0], kind)};

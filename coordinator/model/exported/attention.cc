@@ -1,8 +1,10 @@
-// Causal attention: one operation, or written out with a softmax.
+// Attention: one operation, or written out with a softmax.
 #include <cmath>
 #include <optional>
 #include <utility>
 
+#include "coordinator/model/exported/heads.h"
+#include "coordinator/model/exported/masks.h"
 #include "coordinator/model/exported/raise.h"
 
 namespace autotp::model {
@@ -17,74 +19,29 @@ namespace {
 
 using Shape = std::vector<int64_t>;
 
-// How far back a query sees: 0 is all that came before. Nothing where the mask
-// is not a causal one.
-std::optional<int64_t> CausalWindow(const Rewriter& to, ValueId mask) {
-  mask = to.Narrowest(mask);
-  int64_t window = 0;
-  if (const Node* upper = to.Producer(mask, "aten.triu.default")) {
-    window = 1 - AtenInteger(*upper, "diagonal", 0);
-    if (window < 1) return std::nullopt;
-    mask = upper->inputs[0];
-  }
-  const Node* lower = to.Producer(mask, "aten.tril.default");
-  if (lower == nullptr || AtenInteger(*lower, "diagonal", 0) != 0)
-    return std::nullopt;
-  if (to.Producer(lower->inputs[0], "aten.ones.default", 0) == nullptr)
-    return std::nullopt;
-  return window;
-}
-
-// A number so low that its exponential is zero.
-bool IsLowest(const Rewriter& to, ValueId v) {
-  const Node* full = to.Producer(v, "aten.full.default", 0);
-  return full != nullptr && AtenNumber(*full, "fill_value", 0) < -1e30;
-}
-
-// The same of a mask that is added to scores: 0, or very little.
-std::optional<int64_t> AddedWindow(const Rewriter& to, ValueId mask) {
-  const Node* where = to.Producer(to.Narrowest(mask), "aten.where.self", 3);
-  if (where == nullptr ||
-      to.Producer(where->inputs[1], "aten.zeros.default", 0) == nullptr)
-    return std::nullopt;
-  if (!IsLowest(to, where->inputs[2])) return std::nullopt;
-  return CausalWindow(to, where->inputs[0]);
-}
-
-// Key or value heads without their repetition for query heads.
-ValueId WithoutRepeats(const Rewriter& to, ValueId v) {
-  const Node* merge = to.Producer(to.WithoutCasts(v), Operation::kReshape);
-  if (merge == nullptr) return v;
-  const Node* expand = to.Producer(merge->inputs[0], Operation::kExpand);
-  if (expand == nullptr || IntegerOf(*expand, "dim") != 2) return v;
-  const Node* split = to.Producer(expand->inputs[0], Operation::kReshape);
-  if (split == nullptr) return v;
-  const Shape& heads = to.ShapeOf(split->inputs[0]);
-  const Shape& whole = to.ShapeOf(v);
-  const bool fits = heads.size() == 4 && whole.size() == 4 &&
-                    to.ShapeOf(expand->inputs[0]) ==
-                        Shape{heads[0], heads[1], 1, heads[2], heads[3]} &&
-                    whole[0] == heads[0] && whole[2] == heads[2] &&
-                    whole[3] == heads[3] &&
-                    whole[1] == heads[1] * IntegerOf(*expand, "size");
-  return fits ? split->inputs[0] : v;
-}
-
+// Attention by what a mask says; kNoValue where it is none of ours.
 ValueId Attend(Rewriter& to, ValueId q, ValueId k, ValueId v, double scale,
-               int64_t window, double soft_cap) {
-  q = to.WithoutCasts(q);
-  const Shape& shape = to.ShapeOf(q);
-  if (shape.size() != 4) return kNoValue;
-  if (window >= shape[2]) window = 0;
-  Attributes attributes = {{"scale", scale}};
-  if (window > 0) attributes["window"] = window;
-  if (soft_cap > 0) attributes["soft_cap"] = soft_cap;
+               Mask mask, double soft_cap) {
+  q = Unscaled(to, to.WithoutCasts(q), &scale);
   const ValueId keys = to.WithoutCasts(WithoutRepeats(to, k));
   const ValueId values = to.WithoutCasts(WithoutRepeats(to, v));
-  if (to.ShapeOf(keys).size() != 4 || to.ShapeOf(values).size() != 4 ||
-      to.ShapeOf(keys)[1] != to.ShapeOf(values)[1])
+  const Shape queries = to.ShapeOf(q);
+  const Shape key_shape = to.ShapeOf(keys);
+  if (queries.size() != 4 || key_shape.size() != 4 ||
+      to.ShapeOf(values).size() != 4 || key_shape[1] != to.ShapeOf(values)[1])
     return kNoValue;
-  return to.Make(Operation::kAttention, {q, keys, values},
+  if (mask.window >= queries[2]) mask.window = 0;
+  Attributes attributes = {{"scale", scale}};
+  if (!mask.causal) attributes["causal"] = false;
+  if (mask.window > 0) attributes["window"] = mask.window;
+  if (soft_cap > 0) attributes["soft_cap"] = soft_cap;
+  std::vector<ValueId> inputs = {q, keys, values};
+  if (mask.seen != kNoValue) {
+    const ValueId seen = to.Reshape(mask.seen, {queries[0], key_shape[2]});
+    if (seen == kNoValue) return kNoValue;
+    inputs.insert(inputs.end(), {kNoValue, kNoValue, seen});
+  }
+  return to.Make(Operation::kAttention, std::move(inputs),
                  std::move(attributes));
 }
 
@@ -92,19 +49,37 @@ ValueId Fused(Rewriter& to, const Raised& node) {
   if (node.in.size() < 3 || node.Number("dropout_p", 0) != 0) return kNoValue;
   const Shape q = to.ShapeOf(node.in[0]);
   if (q.size() != 4) return kNoValue;
-  int64_t window = 0;
-  const ValueId mask = node.in.size() > 3 ? node.in[3] : kNoValue;
-  if (mask != kNoValue) {
-    std::optional<int64_t> seen = CausalWindow(to, mask);
-    if (!seen.has_value()) seen = AddedWindow(to, mask);
-    if (!seen.has_value()) return kNoValue;
-    window = *seen;
-  } else if (!node.Flag("is_causal", false)) {
-    return kNoValue;
+  std::optional<Mask> mask = Mask{.causal = node.Flag("is_causal", false)};
+  const ValueId given = node.in.size() > 3 ? node.in[3] : kNoValue;
+  if (given != kNoValue) {
+    mask = ReadMask(to, given);
+    if (!mask.has_value()) mask = ReadAddedMask(to, given);
+    if (!mask.has_value()) return kNoValue;
   }
   const double scale =
       node.Number("scale", 1 / std::sqrt(static_cast<double>(q[3])));
-  return Attend(to, node.in[0], node.in[1], node.in[2], scale, window, 0);
+  return Attend(to, node.in[0], node.in[1], node.in[2], scale, *mask, 0);
+}
+
+// The scores below a mask that is added, or that chooses; the mask.
+std::optional<std::pair<ValueId, Mask>> Unmasked(const Rewriter& to,
+                                                 ValueId scores) {
+  scores = to.WithoutCasts(scores);
+  // Not below the least number: what a mask hides is there already.
+  if (const Node* limited = to.Producer(scores, "aten.max.other", 2);
+      limited != nullptr && IsVeryLittle(to, limited->inputs[1]))
+    scores = to.WithoutCasts(limited->inputs[0]);
+  std::optional<Mask> mask = Mask{};
+  if (const Node* added = to.Producer(scores, Operation::kAdd)) {
+    mask = ReadAddedMask(to, added->inputs[1]);
+    scores = added->inputs[0];
+  } else if (const Node* where = to.Producer(scores, "aten.where.self", 3)) {
+    if (!IsVeryLittle(to, where->inputs[2])) return std::nullopt;
+    mask = ReadMask(to, where->inputs[0]);
+    scores = where->inputs[1];
+  }
+  if (!mask.has_value()) return std::nullopt;
+  return std::make_pair(to.WithoutCasts(scores), *mask);
 }
 
 // softmax(cap(q k^T scale) + mask) v.
@@ -116,16 +91,9 @@ ValueId WrittenOut(Rewriter& to, ValueId weights, ValueId v) {
   if (softmax == nullptr) return kNoValue;
   const int64_t dim = AtenInteger(*softmax, "dim", 0);
   if (dim != -1 && dim != 3) return kNoValue;
-  ValueId logits = to.WithoutCasts(softmax->inputs[0]);
-  // Not below the least number, which the mask's already are.
-  if (const Node* limited = to.Producer(logits, "aten.max.other", 2);
-      limited != nullptr && IsLowest(to, limited->inputs[1]))
-    logits = to.WithoutCasts(limited->inputs[0]);
-  const Node* masked = to.Producer(logits, Operation::kAdd);
-  if (masked == nullptr) return kNoValue;
-  const std::optional<int64_t> window = AddedWindow(to, masked->inputs[1]);
-  if (!window.has_value()) return kNoValue;
-  ValueId scores = to.WithoutCasts(masked->inputs[0]);
+  const auto unmasked = Unmasked(to, softmax->inputs[0]);
+  if (!unmasked.has_value()) return kNoValue;
+  auto [scores, mask] = *unmasked;
   double soft_cap = 0;
   if (const Node* cap = to.Producer(scores, Operation::kActivation)) {
     if (TextOf(*cap, "kind") != "soft_cap") return kNoValue;
@@ -144,7 +112,7 @@ ValueId WrittenOut(Rewriter& to, ValueId weights, ValueId v) {
   if (keys == nullptr || IntegerOf(*keys, "a") != 2 ||
       IntegerOf(*keys, "b") != 3)
     return kNoValue;
-  return Attend(to, product->inputs[0], keys->inputs[0], v, scale, *window,
+  return Attend(to, product->inputs[0], keys->inputs[0], v, scale, mask,
                 soft_cap);
 }
 

@@ -1,4 +1,5 @@
-// The loss of a language model: cross-entropy with the next token.
+// The loss of a language model: cross-entropy with the next token, or with the
+// label of the same place.
 #include "coordinator/model/exported/raise.h"
 
 namespace autotp::model {
@@ -53,6 +54,23 @@ ValueId AllButOne(const Rewriter& to, ValueId v, int64_t begin) {
                                                                   : kNoValue;
 }
 
+// Of rows, or of a sequence's tokens where both come from such.
+ValueId OfOwnLabels(Rewriter& to, ValueId logits, ValueId labels) {
+  const Shape rows = to.ShapeOf(logits);
+  if (rows.size() != 2 || to.ShapeOf(labels) != Shape{rows[0]}) return kNoValue;
+  logits = Unflattened(to, logits);
+  labels = Unflattened(to, labels);
+  const Shape tokens = to.ShapeOf(labels);
+  if (tokens.size() != 2 ||
+      to.ShapeOf(logits) != Shape{tokens[0], tokens[1], rows[1]}) {
+    logits = to.Reshape(logits, {rows[0], 1, rows[1]});
+    labels = to.Reshape(labels, {rows[0], 1});
+  }
+  if (logits == kNoValue || labels == kNoValue) return kNoValue;
+  return to.Make(Operation::kCrossEntropy, {logits, labels},
+                 {{"shift", false}});
+}
+
 }  // namespace
 
 std::vector<ValueId> RaiseLoss(Rewriter& to, const Raised& node) {
@@ -73,9 +91,10 @@ std::vector<ValueId> RaiseLoss(Rewriter& to, const Raised& node) {
   // Older classes leave the last logits and the first labels out.
   const ValueId all_logits = AllButOne(to, logits, 0);
   const ValueId all_labels = AllButOne(to, targets, 1);
-  if (all_logits == kNoValue || all_labels == kNoValue) return {};
-  return {to.Make(Operation::kCrossEntropy,
-                  {to.WithoutCasts(all_logits), all_labels})};
+  if (all_logits != kNoValue && all_labels != kNoValue)
+    return {to.Make(Operation::kCrossEntropy,
+                    {to.WithoutCasts(all_logits), all_labels})};
+  return {OfOwnLabels(to, node.in[0], node.in[1])};
 }
 
 }  // namespace autotp::model

@@ -11,26 +11,11 @@ using program::kNoValue;
 using program::Node;
 using program::Operation;
 using program::ValueId;
+using program::ValueKind;
 
 namespace {
 
 using Shape = std::vector<int64_t>;
-
-// Rows as they were before they were flattened: [N, C] of [B, T, .., ..].
-ValueId Unflattened(Rewriter& to, ValueId x) {
-  const Node* flat = to.Producer(x, Operation::kReshape);
-  if (flat == nullptr || to.ShapeOf(x).size() != 2) return x;
-  const ValueId before = flat->inputs[0];
-  Shape shape = to.ShapeOf(before);
-  int64_t columns = 1;
-  while (!shape.empty() && columns < to.ShapeOf(x)[1]) {
-    columns *= shape.back();
-    shape.pop_back();
-  }
-  if (columns != to.ShapeOf(x)[1] || shape.size() < 2) return x;
-  shape.push_back(columns);
-  return to.Reshape(before, std::move(shape));
-}
 
 // x weight^T + bias on x as it was before it was flattened into rows.
 ValueId Linear(Rewriter& to, ValueId x, ValueId weight, ValueId bias,
@@ -40,10 +25,17 @@ ValueId Linear(Rewriter& to, ValueId x, ValueId weight, ValueId bias,
     weight = transpose->inputs[0];
     transposed = !transposed;
   }
-  x = Unflattened(to, x);
+  Attributes attributes;
+  if (to.ValueOf(x).kind == ValueKind::kFloat32 &&
+      to.ValueOf(to.WithoutCasts(x)).kind == ValueKind::kFloat) {
+    attributes["float32"] = true;
+    x = to.WithoutCasts(x);
+    weight = to.WithoutCasts(weight);
+    bias = to.WithoutCasts(bias);
+  }
+  x = to.Unflattened(x);
   std::vector<ValueId> inputs = {x, weight};
   if (bias != kNoValue) inputs.push_back(bias);
-  Attributes attributes;
   if (transposed) attributes["transposed"] = true;
   const ValueId y =
       to.Make(Operation::kLinear, std::move(inputs), std::move(attributes));
@@ -133,8 +125,66 @@ ValueId Elementwise(Rewriter& to, Operation operation, ValueId a, ValueId b,
   }
   if (to.ShapeOf(a) != out) std::swap(a, b);
   if (to.ShapeOf(a) != out) return kNoValue;
+  const ValueId rows = to.Unflattened(a);
+  const ValueId others = to.Unflattened(b);
+  if (rows != a && to.ShapeOf(rows) == to.ShapeOf(others)) {
+    const ValueId made = to.Make(operation, {rows, others});
+    return made == kNoValue ? made : to.Reshape(made, out);
+  }
   const ValueId narrow = to.Narrowest(b);
   return to.Make(operation, {a, narrow});
+}
+
+// What a block adds to the stream beside it.
+bool IsBranch(const Rewriter& to, ValueId v) {
+  v = to.WithoutCasts(v);
+  if (const Node* dropped = to.Producer(v, Operation::kDropout))
+    v = to.WithoutCasts(dropped->inputs[0]);
+  return to.Producer(v, Operation::kLinear) != nullptr;
+}
+
+// (x + y) + z as x + (y + z), where y and z are branches: ranks that hold
+// parts of their sums then exchange them once.
+ValueId BranchesFirst(Rewriter& to, const Raised& node) {
+  for (int i : {0, 1}) {
+    const Node* sum = to.Producer(node.in[i], Operation::kAdd);
+    const ValueId z = node.in[1 - i];
+    if (sum == nullptr || !to.UsedOnce(node.node.inputs[i]) || !IsBranch(to, z))
+      continue;
+    const Shape shape = to.ShapeOf(z);
+    for (int k : {0, 1}) {
+      const ValueId x = sum->inputs[1 - k];
+      const ValueId y = sum->inputs[k];
+      if (!IsBranch(to, y) || IsBranch(to, x) || to.ShapeOf(x) != shape ||
+          to.ShapeOf(y) != shape)
+        continue;
+      const ValueId branches = to.Make(Operation::kAdd, {y, z});
+      return branches == kNoValue ? branches
+                                  : to.Make(Operation::kAdd, {x, branches});
+    }
+  }
+  return kNoValue;
+}
+
+// A linear and the bias that is added to it.
+ValueId WithBias(Rewriter& to, const Raised& node) {
+  const ValueId bias = to.Narrowest(node.in[1]);
+  const Node* linear = to.Producer(node.in[0], Operation::kLinear);
+  if (linear == nullptr || linear->inputs.size() != 2 ||
+      !to.UsedOnce(node.node.inputs[0]) || !to.IsParameter(bias) ||
+      to.ShapeOf(bias) != Shape{node.out_shape().back()})
+    return kNoValue;
+  return to.Make(Operation::kLinear,
+                 {linear->inputs[0], linear->inputs[1], bias},
+                 linear->attributes);
+}
+
+ValueId Add(Rewriter& to, const Raised& node) {
+  ValueId made = WithBias(to, node);
+  if (made == kNoValue) made = BranchesFirst(to, node);
+  return made != kNoValue ? made
+                          : Elementwise(to, Operation::kAdd, node.in[0],
+                                        node.in[1], node.out_shape());
 }
 
 }  // namespace
@@ -159,7 +209,7 @@ std::vector<ValueId> RaiseProduct(Rewriter& to, const Raised& node) {
   if (name == "aten.embedding.default" && in.size() == 2)
     return {Embedding(to, node)};
   if (name == "aten.add.Tensor" && node.Number("alpha", 1) == 1)
-    return {Elementwise(to, Operation::kAdd, in[0], in[1], out)};
+    return {Add(to, node)};
   if (name == "aten.mul.Tensor")
     return {Elementwise(to, Operation::kMul, in[0], in[1], out)};
   if (name == "aten.mul.Scalar" && to.IsNumber(in[0]))

@@ -412,6 +412,8 @@ class Reader {
         node.aten = name;
       } else if (name == OperationName(Operation::kRotaryTable)) {
         node.operation = Operation::kRotaryTable;
+      } else if (name == OperationName(Operation::kExperts)) {
+        node.operation = Operation::kExperts;
       } else {
         return Wrong(absl::StrCat(at, "/op"),
                      absl::StrCat("'", name, "' is no operation of a file"));

@@ -67,8 +67,8 @@ bool HasNeeded(const Raised& raised) {
 ValueId Better(Rewriter& to, ValueId v) {
   if (const ValueId apart = ApartFromMerge(to, v); apart != v)
     return to.Reshape(Better(to, apart), to.ShapeOf(v));
-  for (Pattern* pattern :
-       {MatchRmsNorm, MatchActivation, MatchRotary, MatchAttention})
+  for (Pattern* pattern : {MatchLayerNorm, MatchRmsNorm, MatchHeadNorms,
+                           MatchActivation, MatchRotary, MatchAttention})
     v = pattern(to, v);
   return v;
 }
@@ -117,6 +117,15 @@ absl::StatusOr<Program> Raise(const Program& source) {
   Rewriter to(source);
   for (const Node& node : source.nodes) {
     to.SetScope(node.scope);
+    if (node.operation == Operation::kExperts) {
+      std::vector<ValueId> inputs;
+      for (ValueId input : node.inputs) inputs.push_back(to.Mapped(input));
+      const ValueId raised = RaiseExperts(to, node, std::move(inputs));
+      if (raised != kNoValue) {
+        to.Map(node.outputs[0], raised);
+        continue;
+      }
+    }
     if (node.operation != Operation::kAten) {
       to.Keep(node);
       continue;
@@ -127,8 +136,9 @@ absl::StatusOr<Program> Raise(const Program& source) {
     for (ValueId input : node.inputs) raised.in.push_back(to.Mapped(input));
     std::vector<ValueId> values;
     const bool looked_at = HasNeeded(raised);
-    for (Raiser* raiser : {RaiseStructure, RaiseProduct, RaiseNorm,
-                           RaiseActivation, RaiseAttention, RaiseLoss}) {
+    for (Raiser* raiser :
+         {RaiseStructure, RaiseRepeats, RaiseProduct, RaiseNorm,
+          RaiseActivation, RaiseAttention, RaiseLoss}) {
       if (looked_at) values = raiser(to, raised);
       if (!values.empty()) break;
     }

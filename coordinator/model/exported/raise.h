@@ -5,9 +5,9 @@
 // One pass over the program. Each node is first put into the one form that an
 // operation of ours has (structure.cc: views are reshapes, splits are slices),
 // then the patterns that end at it are tried (norms.cc, rotary.cc,
-// attention.cc, activations.cc, loss.cc); what works on merged leading
-// dimensions is done on them apart (merged.cc). What is not recognised stays an
-// ATen operation: right, without a fast kernel.
+// attention.cc, activations.cc, loss.cc, mixture.cc); what works on merged
+// leading dimensions is done on them apart (merged.cc). What is not recognised
+// stays an ATen operation: right, without a fast kernel.
 #ifndef AUTOTP_COORDINATOR_MODEL_EXPORTED_RAISE_H_
 #define AUTOTP_COORDINATOR_MODEL_EXPORTED_RAISE_H_
 
@@ -64,15 +64,23 @@ struct Raised {
 // know the node.
 using Raiser = std::vector<program::ValueId>(Rewriter& to, const Raised& node);
 Raiser RaiseStructure;   // views, slices, joins, casts
+Raiser RaiseRepeats;     // expansions and repetitions
 Raiser RaiseProduct;     // linear, embedding, add, mul
 Raiser RaiseNorm;        // norms that are one operation
 Raiser RaiseActivation;  // activations that are one operation
 Raiser RaiseAttention;   // what is one operation
 Raiser RaiseLoss;        // cross-entropy of tokens
 
+// Experts are an operation of ours in the file already; the value of theirs
+// with the router that chose them, or kNoValue.
+program::ValueId RaiseExperts(Rewriter& to, const program::Node& node,
+                              std::vector<program::ValueId> inputs);
+
 // Patterns that end at a value of ours: a better one for it, else `v`.
 using Pattern = program::ValueId(Rewriter& to, program::ValueId v);
 Pattern MatchRmsNorm;
+Pattern MatchLayerNorm;
+Pattern MatchHeadNorms;
 Pattern MatchActivation;
 Pattern MatchRotary;
 Pattern MatchAttention;  // written out with a softmax

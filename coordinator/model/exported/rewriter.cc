@@ -23,26 +23,11 @@ bool IsNumberKind(ValueKind kind) {
   return kind == ValueKind::kFloat || kind == ValueKind::kFloat32;
 }
 
-// A dimension that a reshape splits, and how many positions of it one of the
-// outermost factor stands for.
-struct SplitDim {
-  int64_t dim = 0;
-  int64_t inner = 1;
-};
-
-// Of which dimension of `from` is dimension `dim` of `to` the outermost factor?
-std::optional<SplitDim> SplitAt(const std::vector<int64_t>& from,
-                                const std::vector<int64_t>& to, int64_t dim) {
-  // Everything before it is as it was.
-  if (dim >= static_cast<int64_t>(from.size()) ||
-      !std::equal(to.begin(), to.begin() + dim, from.begin()) || to[dim] == 0 ||
-      from[dim] <= to[dim])
-    return std::nullopt;
-  int64_t factors = 1;
-  for (size_t d = dim; d < to.size() && factors < from[dim]; ++d)
-    factors *= to[d];
-  if (factors != from[dim]) return std::nullopt;
-  return SplitDim{dim, from[dim] / to[dim]};
+// The module that holds the one of `scope`: "a.b" of "a.b.c".
+absl::string_view ParentOf(absl::string_view scope) {
+  const size_t dot = scope.rfind('.');
+  return dot == absl::string_view::npos ? absl::string_view()
+                                        : scope.substr(0, dot);
 }
 
 // Is `to` `from` behind leading ones?
@@ -55,11 +40,28 @@ bool AddsLeadingOnes(const std::vector<int64_t>& from,
                      [](int64_t size) { return size == 1; });
 }
 
+// The inputs, experts one after the other.
+std::vector<ValueId> InOrderOfUse(const Node& node) {
+  if (node.operation != Operation::kExperts) return node.inputs;
+  const auto count = static_cast<size_t>(IntegerOf(node, "count"));
+  const size_t first = node.inputs.size() - 3 * count;
+  std::vector<ValueId> inputs(node.inputs.begin(), node.inputs.begin() + first);
+  for (size_t i = 0; i < 3 * count; ++i)
+    inputs.push_back(node.inputs[first + i % 3 * count + i / 3]);
+  return inputs;
+}
+
 }  // namespace
 
 Rewriter::Rewriter(const Program& source)
-    : source_(source), mapped_(source.values.size(), kNoValue) {
+    : source_(source),
+      mapped_(source.values.size(), kNoValue),
+      uses_(source.values.size(), 0) {
   program_.name = source.name;
+  for (const Node& node : source.nodes) {
+    for (ValueId input : node.inputs)
+      if (input != kNoValue) ++uses_[input];
+  }
   for (ValueId input : source.inputs) {
     mapped_[input] = AddValue(source.values[input], -1);
     program_.inputs.push_back(mapped_[input]);
@@ -107,6 +109,11 @@ const Node* Rewriter::Producer(ValueId v, absl::string_view aten,
 std::vector<ValueId> Rewriter::MakeAll(Operation operation,
                                        std::vector<ValueId> inputs,
                                        program::Attributes attributes) {
+  std::vector<int>& alike = made_[{operation, inputs}];
+  for (int n : alike) {
+    if (program_.nodes[n].attributes == attributes)
+      return program_.nodes[n].outputs;
+  }
   Node node{operation, std::move(inputs), {}, std::move(attributes), scope_};
   absl::StatusOr<std::vector<Value>> outputs =
       program::InferOutputs(program_, node);
@@ -119,6 +126,7 @@ std::vector<ValueId> Rewriter::MakeAll(Operation operation,
     node.outputs.push_back(AddValue(std::move(output), index));
   }
   program_.nodes.push_back(std::move(node));
+  alike.push_back(index);
   return program_.nodes.back().outputs;
 }
 
@@ -172,19 +180,47 @@ ValueId Rewriter::Transpose(ValueId x, int64_t a, int64_t b) {
 
 ValueId Rewriter::Slice(ValueId x, int64_t dim, int64_t begin, int64_t end) {
   if (begin == 0 && end == ShapeOf(x)[dim]) return x;
-  const Node* split = Producer(x, Operation::kReshape);
-  const ValueId before = split == nullptr ? kNoValue : split->inputs[0];
-  const std::optional<SplitDim> of =
-      before == kNoValue ? std::nullopt
-                         : SplitAt(ShapeOf(before), ShapeOf(x), dim);
-  if (of.has_value()) {
-    std::vector<int64_t> shape = ShapeOf(x);
-    shape[dim] = end - begin;
-    return Reshape(Slice(before, of->dim, begin * of->inner, end * of->inner),
-                   std::move(shape));
-  }
+  if (const auto before = SliceBeforeSplit(x, dim, begin, end)) return *before;
   return Make(Operation::kSlice, {x},
               {{"dim", dim}, {"begin", begin}, {"end", end}});
+}
+
+// Of [.., N, D] that was [.., N * D].
+std::optional<ValueId> Rewriter::SliceBeforeSplit(ValueId x, int64_t dim,
+                                                  int64_t begin, int64_t end) {
+  const Node* split = Producer(x, Operation::kReshape);
+  if (split == nullptr) return std::nullopt;
+  const ValueId source = split->inputs[0];
+  const std::vector<int64_t> from = ShapeOf(source);
+  std::vector<int64_t> to = ShapeOf(x);
+  if (from.size() >= to.size() || dim >= static_cast<int64_t>(from.size()))
+    return std::nullopt;
+  const auto added = static_cast<int64_t>(to.size() - from.size());
+  int64_t inner = 1;
+  for (int64_t d = dim + 1; d <= dim + added; ++d) inner *= to[d];
+  if (from[dim] != to[dim] * inner ||
+      !std::equal(from.begin(), from.begin() + dim, to.begin()) ||
+      !std::equal(from.begin() + dim + 1, from.end(),
+                  to.begin() + dim + 1 + added))
+    return std::nullopt;
+  to[dim] = end - begin;
+  const ValueId piece = Slice(source, dim, begin * inner, end * inner);
+  return piece == kNoValue ? piece : Reshape(piece, std::move(to));
+}
+
+ValueId Rewriter::Unflattened(ValueId x) {
+  const Node* flat = Producer(x, Operation::kReshape);
+  if (flat == nullptr || ShapeOf(x).size() != 2) return x;
+  const ValueId before = flat->inputs[0];
+  std::vector<int64_t> shape = ShapeOf(before);
+  int64_t columns = 1;
+  while (!shape.empty() && columns < ShapeOf(x)[1]) {
+    columns *= shape.back();
+    shape.pop_back();
+  }
+  if (columns != ShapeOf(x)[1] || shape.size() < 2) return x;
+  shape.push_back(columns);
+  return Reshape(before, std::move(shape));
 }
 
 ValueId Rewriter::WithoutCasts(ValueId v) const {
@@ -193,6 +229,12 @@ ValueId Rewriter::WithoutCasts(ValueId v) const {
     if (cast == nullptr || !IsNumber(v) || !IsNumber(cast->inputs[0])) return v;
     v = cast->inputs[0];
   }
+}
+
+ValueId Rewriter::Flattened(ValueId v) const {
+  while (const Node* reshape = Producer(v, Operation::kReshape))
+    v = reshape->inputs[0];
+  return v;
 }
 
 ValueId Rewriter::Narrowest(ValueId v) const {
@@ -250,29 +292,33 @@ Program Rewriter::Finish(ValueId loss) && {
   const auto emit = [&](size_t n) {
     kept[n] = false;
     Node node = std::move(program_.nodes[n]);
+    for (ValueId input : InOrderOfUse(node))
+      if (input != kNoValue) list(parameter_of[input]);
     for (ValueId& input : node.inputs) {
-      if (input == kNoValue) continue;
-      list(parameter_of[input]);
-      input = ids[input];
+      if (input != kNoValue) input = ids[input];
     }
     for (ValueId& output : node.outputs) output = declare(output);
     swept.nodes.push_back(std::move(node));
   };
-  // Linears of one input stand together, and so do their weights in memory.
-  std::map<ValueId, std::vector<size_t>> linears;
+  // Linears of one module and input stand together, and so do their weights in
+  // memory.
+  std::map<std::pair<ValueId, std::string>, std::vector<size_t>> linears;
+  const auto key = [&](const Node& node) {
+    return std::pair(node.inputs[0], std::string(ParentOf(node.scope)));
+  };
   for (size_t n = 0; n < program_.nodes.size(); ++n) {
     const Node& node = program_.nodes[n];
     if (!kept[n] || node.operation != Operation::kLinear) continue;
     const bool plain = std::all_of(
         node.inputs.begin() + 1, node.inputs.end(),
         [&](ValueId v) { return v == kNoValue || parameter_of[v] >= 0; });
-    if (plain) linears[node.inputs[0]].push_back(n);
+    if (plain) linears[key(node)].push_back(n);
   }
   for (size_t n = 0; n < program_.nodes.size(); ++n) {
     if (!kept[n]) continue;
     const Node& node = program_.nodes[n];
     const auto group = node.operation == Operation::kLinear
-                           ? linears.find(node.inputs[0])
+                           ? linears.find(key(node))
                            : linears.end();
     emit(n);
     if (group == linears.end()) continue;

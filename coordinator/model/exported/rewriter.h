@@ -8,8 +8,10 @@
 #define AUTOTP_COORDINATOR_MODEL_EXPORTED_REWRITER_H_
 
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/strings/string_view.h"
@@ -33,6 +35,11 @@ class Rewriter {
     mapped_[source_value] = value;
   }
 
+  // Does one node of the source read it, and only one?
+  bool UsedOnce(program::ValueId source_value) const {
+    return uses_[source_value] == 1;
+  }
+
   // What is known of a value here.
   const program::Value& ValueOf(program::ValueId v) const {
     return program_.values[v];
@@ -51,7 +58,8 @@ class Rewriter {
   const program::Node* Producer(program::ValueId v, absl::string_view aten,
                                 size_t inputs = 1) const;
 
-  // A new node. kNoValue if its shapes do not fit: then nothing is made.
+  // A node, a new one if the same was not made before. kNoValue if its shapes
+  // do not fit: then nothing is made.
   program::ValueId Make(program::Operation operation,
                         std::vector<program::ValueId> inputs,
                         program::Attributes attributes = {});
@@ -66,16 +74,20 @@ class Rewriter {
   // `node` of the source as it is.
   void Keep(const program::Node& node);
 
-  // The simplest form: of a reshape of a reshape, of one that changes nothing;
-  // a slice of the outer factor of a dimension that was split is a slice of
-  // that dimension.
+  // The simplest form: of a reshape of a reshape, of one that changes nothing,
+  // of a slice of a dimension that was split (then of what it was split from).
   program::ValueId Reshape(program::ValueId x, std::vector<int64_t> shape);
   program::ValueId Transpose(program::ValueId x, int64_t a, int64_t b);
   program::ValueId Slice(program::ValueId x, int64_t dim, int64_t begin,
                          int64_t end);
 
+  // Rows as they were before they were flattened: [N, C] of [B, T, .., ..].
+  program::ValueId Unflattened(program::ValueId x);
+
   // Without the casts between types of numbers that made it.
   program::ValueId WithoutCasts(program::ValueId v) const;
+  // Without the reshapes that made it.
+  program::ValueId Flattened(program::ValueId v) const;
   // Without casts, expansions and added leading dimensions of length one:
   // equal to `v` where that broadcasts.
   program::ValueId Narrowest(program::ValueId v) const;
@@ -89,12 +101,20 @@ class Rewriter {
 
  private:
   program::ValueId AddValue(program::Value value, int producer);
+  std::optional<program::ValueId> SliceBeforeSplit(program::ValueId x,
+                                                   int64_t dim, int64_t begin,
+                                                   int64_t end);
 
   const program::Program& source_;
   program::Program program_;
   std::vector<program::ValueId> mapped_;  // [source value]
+  std::vector<int> uses_;                 // [source value]: in its nodes
   std::vector<int> producers_;            // [value]: node, or -1
   std::vector<bool> is_parameter_;        // [value]
+  // Nodes that were made, by what they are made of.
+  std::map<std::pair<program::Operation, std::vector<program::ValueId>>,
+           std::vector<int>>
+      made_;
   std::string scope_;
 };
 

@@ -21,21 +21,6 @@ bool IsOneOf(absl::string_view name,
   return std::find(names.begin(), names.end(), name) != names.end();
 }
 
-// Expansion repeats dimensions of length one, each by an operation of its own.
-ValueId Expand(Rewriter& to, ValueId x, const std::vector<int64_t>& shape) {
-  std::vector<int64_t> from = to.ShapeOf(x);
-  if (from.size() > shape.size()) return kNoValue;
-  from.insert(from.begin(), shape.size() - from.size(), 1);
-  x = to.Reshape(x, from);
-  for (size_t d = 0; d < shape.size() && x != kNoValue; ++d) {
-    if (from[d] == shape[d]) continue;
-    if (from[d] != 1) return kNoValue;
-    x = to.Make(Operation::kExpand, {x},
-                {{"dim", static_cast<int64_t>(d)}, {"size", shape[d]}});
-  }
-  return x;
-}
-
 ValueId Permute(Rewriter& to, ValueId x, std::vector<int64_t> order) {
   const auto rank = static_cast<int64_t>(to.ShapeOf(x).size());
   if (static_cast<int64_t>(order.size()) != rank) return kNoValue;
@@ -71,11 +56,43 @@ ValueId Piece(Rewriter& to, const Raised& node) {
   return to.Slice(node.in[0], dim, begin, std::max(begin, end));
 }
 
+// q, k and v that each head has side by side, [B,H,T,3 D] of [B,T,H * 3 D]:
+// [B,T,H,3,D] in between.
+Values PiecesOfHeads(Rewriter& to, ValueId x, size_t count) {
+  const Node* moved = to.Producer(x, Operation::kTranspose);
+  if (count < 3 || moved == nullptr || IntegerOf(*moved, "a") != 1 ||
+      IntegerOf(*moved, "b") != 2 || to.ShapeOf(x).size() != 4)
+    return {};
+  const Node* split = to.Producer(moved->inputs[0], Operation::kReshape);
+  const auto pieces = static_cast<int64_t>(count);
+  std::vector<int64_t> shape = to.ShapeOf(moved->inputs[0]);
+  if (split == nullptr || shape[3] % pieces != 0) return {};
+  shape[3] /= pieces;
+  std::vector<int64_t> groups = shape;
+  groups.insert(groups.begin() + 3, pieces);
+  const ValueId all = to.Reshape(split->inputs[0], groups);
+  Values made;
+  for (int64_t i = 0; i < pieces && all != kNoValue; ++i) {
+    const ValueId piece = to.Slice(all, 3, i, i + 1);
+    if (piece == kNoValue) return {};
+    made.push_back(to.Transpose(to.Reshape(piece, shape), 1, 2));
+  }
+  return made;
+}
+
 // Of split, chunk and unbind: one slice for each output.
 Values Pieces(Rewriter& to, const Raised& node, bool drops_dim) {
   const size_t rank = to.ShapeOf(node.in[0]).size();
   const int64_t dim = node.Dim("dim", 0, rank);
   if (dim < 0) return {};
+  const size_t count = node.node.outputs.size();
+  bool equal = !drops_dim && dim == 3 && rank == 4;
+  for (size_t i = 0; i < count; ++i)
+    equal = equal && node.out_shape(i) == node.out_shape(0);
+  if (equal) {
+    Values heads = PiecesOfHeads(to, node.in[0], count);
+    if (!heads.empty()) return heads;
+  }
   Values pieces;
   int64_t begin = 0;
   for (size_t i = 0; i < node.node.outputs.size(); ++i) {
@@ -101,6 +118,30 @@ ValueId Select(Rewriter& to, const Raised& node) {
   return piece == kNoValue ? piece : to.Reshape(piece, node.out_shape());
 }
 
+// x[arange(B)[:, None, ...], arange(S)]: every place, in order.
+ValueId IndexOfAll(Rewriter& to, const Raised& node) {
+  const std::vector<int64_t> shape = to.ShapeOf(node.in[0]);
+  if (node.in.size() != shape.size() + 1) return kNoValue;
+  size_t last = 0;
+  for (size_t d = 0; d < shape.size(); ++d) {
+    if (node.in[d + 1] == kNoValue) return kNoValue;
+    // Along a dimension of its own, behind those before it.
+    const std::vector<int64_t>& index = to.ShapeOf(node.in[d + 1]);
+    size_t place = 0;
+    while (place + 1 < index.size() && index[place] == 1) ++place;
+    place += node.out_shape().size() - index.size();
+    if (d > 0 && place <= last) return kNoValue;
+    last = place;
+    const Node* all =
+        to.Producer(to.Flattened(node.in[d + 1]), "aten.arange.start", 0);
+    if (all == nullptr || AtenInteger(*all, "start", 0) != 0 ||
+        AtenInteger(*all, "end", -1) != shape[d] ||
+        AtenInteger(*all, "step", 1) != 1)
+      return kNoValue;
+  }
+  return to.Reshape(node.in[0], node.out_shape());
+}
+
 ValueId Stack(Rewriter& to, const Raised& node) {
   const int64_t dim = node.Dim("dim", 0, node.out_shape().size());
   if (dim < 0) return kNoValue;
@@ -117,60 +158,25 @@ ValueId Stack(Rewriter& to, const Raised& node) {
 
 // Parts of length zero add nothing.
 ValueId Concat(Rewriter& to, const Raised& node) {
-  const size_t rank = node.out_shape().size();
-  const int64_t dim = node.Dim("dim", 0, rank);
+  const int64_t dim = node.Dim("dim", 0, node.out_shape().size());
   if (dim < 0) return kNoValue;
   Values parts;
   for (ValueId part : node.in) {
-    const std::vector<int64_t>& shape = to.ShapeOf(part);
-    if (shape.size() != rank || shape[dim] != 0) parts.push_back(part);
+    if (to.ShapeOf(part).size() != node.out_shape().size()) return kNoValue;
+    if (to.ShapeOf(part)[dim] > 0) parts.push_back(part);
   }
   if (parts.size() == 1) return parts[0];
   return to.Make(Operation::kConcat, std::move(parts), {{"dim", dim}});
-}
-
-// Each position of `dim` so many times, one after the other.
-ValueId RepeatInterleave(Rewriter& to, const Raised& node) {
-  std::vector<int64_t> shape = to.ShapeOf(node.in[0]);
-  const int64_t dim = node.Dim("dim", -1, shape.size());
-  const int64_t repeats = node.Integer("repeats", 0);
-  if (dim < 0 || repeats < 1 || node.in.size() != 1) return kNoValue;
-  shape.insert(shape.begin() + dim + 1, 1);
-  ValueId x = to.Reshape(node.in[0], shape);
-  if (x != kNoValue && repeats > 1) {
-    x = to.Make(Operation::kExpand, {x}, {{"dim", dim + 1}, {"size", repeats}});
-  }
-  return x == kNoValue ? x : to.Reshape(x, node.out_shape());
-}
-
-// The whole of each dimension so many times.
-ValueId Repeat(Rewriter& to, const Raised& node) {
-  const std::vector<int64_t> repeats = node.Integers("repeats");
-  std::vector<int64_t> shape = to.ShapeOf(node.in[0]);
-  if (repeats.size() < shape.size()) return kNoValue;
-  shape.insert(shape.begin(), repeats.size() - shape.size(), 1);
-  ValueId x = to.Reshape(node.in[0], shape);
-  for (size_t d = 0; d < shape.size() && x != kNoValue; ++d) {
-    if (repeats[d] == 1) continue;
-    if (repeats[d] < 1) return kNoValue;
-    std::vector<int64_t> apart = shape;
-    apart.insert(apart.begin() + static_cast<int64_t>(d), 1);
-    x = to.Reshape(x, apart);
-    if (x == kNoValue) break;
-    x = to.Make(Operation::kExpand, {x},
-                {{"dim", static_cast<int64_t>(d)}, {"size", repeats[d]}});
-    shape[d] *= repeats[d];
-    if (x != kNoValue) x = to.Reshape(x, shape);
-  }
-  return x;
 }
 
 // Casts to the kind that a value has already, and copies of it.
 ValueId Same(Rewriter& to, const Raised& node) {
   const ValueKind kind = node.source.values[node.node.outputs[0]].kind;
   if (to.ValueOf(node.in[0]).kind == kind) return node.in[0];
-  // A cast, whatever said to which type.
-  if (node.name() != "aten.type_as.default") return kNoValue;
+  // A cast between types of numbers, whatever said to which.
+  if (node.name() != "aten.type_as.default" || !to.IsNumber(node.in[0]) ||
+      (kind != ValueKind::kFloat && kind != ValueKind::kFloat32))
+    return kNoValue;
   return to.MakeAten("aten._to_copy.default", {node.in[0]},
                      {{"tensors", std::vector<int64_t>{1}}},
                      node.source.values[node.node.outputs[0]]);
@@ -195,9 +201,6 @@ std::vector<ValueId> RaiseStructure(Rewriter& to, const Raised& node) {
                "aten.flatten.using_ints", "aten.unflatten.int",
                "aten.view_as.default", "aten.reshape_as.default"}))
     return {to.Reshape(x, node.out_shape())};
-  if (IsOneOf(name, {"aten.expand.default", "aten.broadcast_to.default",
-                     "aten.expand_as.default"}))
-    return {Expand(to, x, node.out_shape())};
   if (name == "aten.transpose.int") {
     const int64_t a = node.Dim("dim0", 0, rank);
     const int64_t b = node.Dim("dim1", 0, rank);
@@ -212,6 +215,7 @@ std::vector<ValueId> RaiseStructure(Rewriter& to, const Raised& node) {
   }
   if (name == "aten.slice.Tensor") return {Piece(to, node)};
   if (name == "aten.select.int") return {Select(to, node)};
+  if (name == "aten.index.Tensor") return {IndexOfAll(to, node)};
   if (IsOneOf(name, {"aten.split.Tensor", "aten.split_with_sizes.default",
                      "aten.chunk.default", "aten.split.sizes"}))
     return Pieces(to, node, /*drops_dim=*/false);
@@ -219,15 +223,6 @@ std::vector<ValueId> RaiseStructure(Rewriter& to, const Raised& node) {
   if (IsOneOf(name, {"aten.cat.default", "aten.concat.default"}))
     return {Concat(to, node)};
   if (name == "aten.stack.default") return {Stack(to, node)};
-  if (name == "aten.repeat_interleave.self_int")
-    return {RepeatInterleave(to, node)};
-  if (name == "aten.repeat.default") return {Repeat(to, node)};
-  if (name == "aten.broadcast_tensors.default") {
-    Values expanded;
-    for (size_t i = 0; i < node.in.size(); ++i)
-      expanded.push_back(Expand(to, node.in[i], node.out_shape(i)));
-    return expanded;
-  }
   return {};
 }
 

@@ -11,13 +11,14 @@ namespace {
 
 constexpr int64_t kBlock = 64;  // queries
 
-// Queries [begin, end) and the keys that some of them see, [first, end).
+// Queries [begin, end) and the keys that some of them see, [first, last).
 struct Block {
   int64_t begin = 0;
   int64_t end = 0;
   int64_t first = 0;
+  int64_t last = 0;
   int64_t queries() const { return end - begin; }
-  int64_t keys() const { return end - first; }
+  int64_t keys() const { return last - first; }
 };
 
 int64_t FirstKey(const AttentionShape& shape, int64_t query) {
@@ -25,9 +26,15 @@ int64_t FirstKey(const AttentionShape& shape, int64_t query) {
   return shape.window > 0 ? std::max(first, query - shape.window + 1) : first;
 }
 
+int64_t EndKey(const AttentionShape& shape, int64_t query) {
+  if (shape.causal) return query + 1;
+  return shape.window > 0 ? std::min(shape.keys, query + shape.window)
+                          : shape.keys;
+}
+
 Block BlockAt(const AttentionShape& shape, int64_t begin) {
-  return {begin, std::min(begin + kBlock, shape.tokens),
-          FirstKey(shape, begin)};
+  const int64_t end = std::min(begin + kBlock, shape.tokens);
+  return {begin, end, FirstKey(shape, begin), EndKey(shape, end - 1)};
 }
 
 // The block of each head, one after the other: [R * queries, width], dense.
@@ -53,8 +60,8 @@ void Unpack(const AttentionShape& shape, const Block& block, const float* from,
 
 void Clear(const AttentionShape& shape, int64_t width,
            const MutableHeadRows& rows) {
-  for (int64_t t = 0; t < shape.tokens; ++t)
-    std::fill_n(rows.data + t * rows.token, width, 0.0f);
+  for (int64_t s = 0; s < shape.keys; ++s)
+    std::fill_n(rows.data + s * rows.token, width, 0.0f);
 }
 
 // Calls body(row, from, count) for every row of a block's scores: it sees the
@@ -66,7 +73,7 @@ void ForEachRow(const AttentionShape& shape, const Block& block,
   for (int64_t head = 0; head < shape.heads; ++head) {
     for (int64_t query = block.begin; query < block.end; ++query, ++row) {
       const int64_t first = FirstKey(shape, query);
-      body(row, first - block.first, query + 1 - first);
+      body(row, first - block.first, EndKey(shape, query) - first);
     }
   }
 }
@@ -93,16 +100,19 @@ float Dot(const float* a, const float* b, int64_t count) {
 void BendScores(const AttentionShape& shape, const Block& block, int64_t row,
                 int64_t from, int64_t count, float* scores, float* slope) {
   if (shape.soft_cap > 0) SoftCapRow(scores, count, shape.soft_cap, slope);
-  if (shape.bias == nullptr) return;
-  const int64_t head = row / block.queries();
-  AddRow(shape.bias + head * shape.tokens + block.first + from, count, scores);
+  const int64_t key = block.first + from;
+  if (shape.bias != nullptr) {
+    const int64_t head = row / block.queries();
+    AddRow(shape.bias + head * shape.keys + key, count, scores);
+  }
+  if (shape.seen != nullptr) HideRow(shape.seen + key, count, scores);
 }
 
 // Room for one block.
 struct Scratch {
   explicit Scratch(const AttentionShape& shape)
       : rows(shape.heads * std::min(kBlock, shape.tokens)),
-        scores(rows * shape.tokens),
+        scores(rows * shape.keys),
         q(rows * shape.width) {}
   const int64_t rows;
   std::vector<float> scores;
@@ -118,7 +128,7 @@ void AttentionForward(const AttentionShape& shape, MatrixProduct product,
   const int64_t W = shape.value_width;
   Scratch scratch(shape);
   std::vector<float> out(scratch.rows * W);
-  std::vector<float> factors(shape.dropout != nullptr ? shape.tokens : 0);
+  std::vector<float> factors(shape.dropout != nullptr ? shape.keys : 0);
   float* scores = scratch.scores.data();
   for (int64_t begin = 0; begin < shape.tokens; begin += kBlock) {
     const Block block = BlockAt(shape, begin);
@@ -153,8 +163,8 @@ void AttentionBackward(const AttentionShape& shape, MatrixProduct product,
   std::vector<float> gradients(scratch.scores.size());
   std::vector<float> outer(scratch.rows * W);
   std::vector<float> out(scratch.rows * std::max(D, W));
-  std::vector<float> slopes(shape.soft_cap > 0 ? shape.tokens : 0);
-  std::vector<float> factors(shape.dropout != nullptr ? shape.tokens : 0);
+  std::vector<float> slopes(shape.soft_cap > 0 ? shape.keys : 0);
+  std::vector<float> factors(shape.dropout != nullptr ? shape.keys : 0);
   float* p = scratch.scores.data();
   float* ds = gradients.data();
   Clear(shape, D, dk);

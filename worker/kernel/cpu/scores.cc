@@ -1,6 +1,7 @@
 #include "worker/kernel/cpu/scores.h"
 
 #include <cmath>
+#include <limits>
 
 #include "worker/kernel/clones.h"
 #include "worker/kernel/cpu/exponential.h"
@@ -43,6 +44,13 @@ void SoftCapRow(float* row, int64_t count, float limit, float* slope) {
     row[i] = limit * bent;
     slope[i] = 1.0f - bent * bent;
   }
+}
+
+AUTOTP_CLONES
+void HideRow(const bool* seen, int64_t count, float* row) {
+  constexpr float kHidden = -std::numeric_limits<float>::infinity();
+#pragma omp simd
+  for (int64_t i = 0; i < count; ++i) row[i] = seen[i] ? row[i] : kHidden;
 }
 
 AUTOTP_CLONES

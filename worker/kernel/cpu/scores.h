@@ -11,6 +11,9 @@ namespace autotp::kernel {
 // is null.
 void SoftCapRow(float* row, int64_t count, float limit, float* slope);
 
+// Scores become -inf where a key may not be seen.
+void HideRow(const bool* seen, int64_t count, float* row);
+
 // row += other, row *= other.
 void AddRow(const float* other, int64_t count, float* row);
 void MultiplyRow(const float* other, int64_t count, float* row);

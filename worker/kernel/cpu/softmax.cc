@@ -17,6 +17,10 @@ float SoftmaxRow(float* row, int64_t from, int64_t count, int64_t size) {
   float top = -std::numeric_limits<float>::infinity();
 #pragma omp simd reduction(max : top)
   for (int64_t i = 0; i < count; ++i) top = top < seen[i] ? seen[i] : top;
+  if (top == -std::numeric_limits<float>::infinity()) {
+    std::fill(seen, seen + count, 0.0f);
+    return std::numeric_limits<float>::infinity();  // makes the same of these
+  }
   float sum = 0;
 #pragma omp simd reduction(+ : sum)
   for (int64_t i = 0; i < count; ++i) {

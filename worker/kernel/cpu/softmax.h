@@ -1,7 +1,8 @@
 // softmax.h -- one row of attention's softmax and of its gradient.
 //
 // A row has `size` scores, of which [from, from + count) may be seen; the
-// others become 0. count >= 1. Any thread.
+// others become 0, and so do all of them where each score is -inf. count >= 1.
+// Any thread.
 #ifndef AUTOTP_WORKER_KERNEL_CPU_SOFTMAX_H_
 #define AUTOTP_WORKER_KERNEL_CPU_SOFTMAX_H_
 

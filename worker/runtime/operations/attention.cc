@@ -1,4 +1,4 @@
-// attention: softmax(scores, causal) v, a task per key and value head.
+// attention: softmax(scores) v, a task per key and value head.
 #include <ATen/ops/empty.h>
 
 #include <optional>
@@ -43,6 +43,7 @@ kernel::MutableHeadRows WriteRows(const at::Tensor& x, int64_t b,
 
 struct AttentionOptions {
   double scale = 1;
+  bool causal = true;
   int64_t window = 0;   // 0: none
   double soft_cap = 0;  // 0: none
   double dropout = 0;   // 0: none
@@ -67,6 +68,8 @@ class Attention final : public Operation {
     bias_ = context.FloatInput(3);
     if (bias_.defined()) bias_ = bias_.contiguous();
     AUTOTP_RETURN_IF_ERROR(NoteDocuments(context.Input(4)));
+    seen_ = context.Input(5);
+    if (seen_.defined()) seen_ = seen_.contiguous();
     const at::Tensor q = ToFloat(q_);
     const at::Tensor k = ToFloat(k_);
     const at::Tensor v = ToFloat(v_);
@@ -100,7 +103,7 @@ class Attention final : public Operation {
           LogSums(b, head), ReadRows(dy, b, head), WriteRows(dq, b, head),
           WriteRows(dk, b, g), WriteRows(dv, b, g));
     });
-    log_sums_ = bias_ = first_keys_ = at::Tensor();
+    log_sums_ = bias_ = first_keys_ = seen_ = at::Tensor();
     if (context.Needs(0)) context.Add(0, std::move(dq));
     if (context.Needs(1)) context.Add(1, std::move(dk));
     if (context.Needs(2)) context.Add(2, std::move(dv));
@@ -108,7 +111,7 @@ class Attention final : public Operation {
   }
 
   void Forget() override {
-    q_ = k_ = v_ = bias_ = first_keys_ = y_ = log_sums_ = at::Tensor();
+    q_ = k_ = v_ = bias_ = first_keys_ = seen_ = y_ = log_sums_ = at::Tensor();
   }
 
  private:
@@ -116,8 +119,10 @@ class Attention final : public Operation {
                                  const at::Tensor& v) const {
     return {.heads = q.size(1) / k.size(1),
             .tokens = q.size(2),
+            .keys = k.size(2),
             .width = q.size(3),
             .value_width = v.size(3),
+            .causal = options_.causal,
             .window = options_.window,
             .scale = static_cast<float>(options_.scale),
             .soft_cap = static_cast<float>(options_.soft_cap)};
@@ -146,7 +151,9 @@ class Attention final : public Operation {
   kernel::AttentionShape At(kernel::AttentionShape shape, int64_t b,
                             int64_t head) const {
     if (bias_.defined())
-      shape.bias = bias_.const_data_ptr<float>() + head * shape.tokens;
+      shape.bias = bias_.const_data_ptr<float>() + head * shape.keys;
+    if (seen_.defined())
+      shape.seen = seen_.const_data_ptr<bool>() + b * shape.keys;
     if (first_keys_.defined())
       shape.first = first_keys_.const_data_ptr<int64_t>() + b * shape.tokens;
     if (random_.has_value()) {
@@ -176,7 +183,7 @@ class Attention final : public Operation {
   const AttentionOptions options_;
   std::optional<RandomSource> random_;  // none: nothing is dropped
   kernel::DropoutStream drop_;
-  at::Tensor q_, k_, v_, bias_, first_keys_, y_, log_sums_;
+  at::Tensor q_, k_, v_, bias_, first_keys_, seen_, y_, log_sums_;
 };
 
 }  // namespace
@@ -185,6 +192,7 @@ OperationOr MakeAttention(const NodeInfo& info) {
   const Attributes attributes(info.node);
   AttentionOptions options;
   AUTOTP_ASSIGN_OR_RETURN(options.scale, attributes.Number("scale"));
+  AUTOTP_ASSIGN_OR_RETURN(options.causal, attributes.Flag("causal", true));
   AUTOTP_ASSIGN_OR_RETURN(options.window, attributes.Integer("window", 0));
   AUTOTP_ASSIGN_OR_RETURN(options.soft_cap, attributes.Number("soft_cap", 0));
   AUTOTP_ASSIGN_OR_RETURN(options.dropout, attributes.Number("dropout", 0));

@@ -17,9 +17,13 @@ constexpr int64_t kIgnoredLabel = -100;
 
 class CrossEntropy final : public Operation {
  public:
-  CrossEntropy(int64_t begin, int64_t end, bool is_loss,
+  CrossEntropy(int64_t begin, int64_t end, bool shift, bool is_loss,
                collective::Communicator* group)
-      : begin_(begin), end_(end), is_loss_(is_loss), group_(group) {}
+      : begin_(begin),
+        end_(end),
+        shift_(shift),
+        is_loss_(is_loss),
+        group_(group) {}
 
   absl::Status Forward(ForwardContext& context) override {
     at::Tensor logits = context.TakeInput(0);
@@ -56,7 +60,7 @@ class CrossEntropy final : public Operation {
   void Forget() override { gradient_ = at::Tensor(); }
 
  private:
-  // Position t of a sequence predicts label t+1. Returns how many count.
+  // Position t of a sequence predicts label t, or t+1. Returns how many count.
   int64_t ReadTargets(const at::Tensor& labels) {
     const at::Tensor dense = labels.contiguous();
     const int64_t* label = dense.const_data_ptr<int64_t>();
@@ -64,8 +68,8 @@ class CrossEntropy final : public Operation {
     targets_.assign(rows_, kernel::kIgnored);
     int64_t counted = 0;
     for (int64_t row = 0; row < rows_; ++row) {
-      if (row % length == length - 1) continue;
-      const int64_t target = label[row + 1];
+      if (shift_ && row % length == length - 1) continue;
+      const int64_t target = label[row + (shift_ ? 1 : 0)];
       if (target == kIgnoredLabel) continue;
       ++counted;
       const int64_t local = target - begin_;
@@ -118,6 +122,7 @@ class CrossEntropy final : public Operation {
 
   const int64_t begin_;
   const int64_t end_;  // -1: all of the vocabulary is here
+  const bool shift_;
   const bool is_loss_;
   collective::Communicator* const group_;
   std::vector<int64_t> shape_;
@@ -135,7 +140,8 @@ OperationOr MakeCrossEntropy(const NodeInfo& info) {
   AUTOTP_ASSIGN_OR_RETURN(const int64_t begin,
                           attributes.Integer("row_begin", 0));
   AUTOTP_ASSIGN_OR_RETURN(const int64_t end, attributes.Integer("row_end", -1));
-  return std::make_unique<CrossEntropy>(begin, end, info.produces_loss,
+  AUTOTP_ASSIGN_OR_RETURN(const bool shift, attributes.Flag("shift", true));
+  return std::make_unique<CrossEntropy>(begin, end, shift, info.produces_loss,
                                         info.tensor_group);
 }
 

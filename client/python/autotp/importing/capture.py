@@ -27,6 +27,14 @@ class Captured:
     trained: set  # first names
     constants: dict  # buffers that no file stores, and constants: values
     initialization: dict = field(default_factory=dict)
+    stored_names: dict = field(default_factory=dict)  # first name -> in files
+    parts: dict = field(default_factory=dict)  # of merged ones (merged.py)
+
+    def file_names(self, name):
+        """What files call a parameter, then its other names."""
+        every = [name] + self.aliases.get(name, [])
+        stored = [self.stored_names.get(n, n) for n in every]
+        return stored + [n for n in every if n not in stored]
 
 
 class _Initializations(TorchDispatchMode):
@@ -95,19 +103,42 @@ def keep_constants(module, source):
         if name not in stored and tensor.device.type != "meta"}
 
 
-class _ListIndices(TorchFunctionMode):
-    """x[..., [2], :] as a slice: on meta a list of indices is lost."""
+def _without_lists(index, device):
+    """An index whose lists of integers are slices, where one is alone and of
+    one number, or tensors."""
+    parts = index if isinstance(index, tuple) else (index,)
+    alone = sum(isinstance(p, (list, torch.Tensor)) for p in parts) == 1
+
+    def part(p):
+        if not isinstance(p, list) or not all(type(i) is int for i in p):
+            return p
+        if alone and len(p) == 1:
+            return slice(p[0], p[0] + 1 or None)
+        return torch.tensor(p, device="cpu").to(device)
+
+    parts = tuple(part(p) for p in parts)
+    return parts if isinstance(index, tuple) else parts[0]
+
+
+class _KeptNumbers(TorchFunctionMode):
+    """What a forward writes as numbers keeps its values, which meta would
+    lose: tensors are made of them on the CPU, and x[..., [2], :] is a slice."""
 
     def __torch_function__(self, func, types, args=(), kwargs=None):
-        if func is torch.Tensor.__getitem__ and isinstance(args[1], tuple):
-            index = tuple(
-                slice(i[0], i[0] + 1 or None)
-                if isinstance(i, list) and len(i) == 1
-                and isinstance(i[0], int) else i for i in args[1])
-            lists = sum(isinstance(i, (list, torch.Tensor)) for i in args[1])
-            if lists == 1:
-                args = (args[0], index)
-        return func(*args, **(kwargs or {}))
+        kwargs = dict(kwargs or {})
+        if func in (torch.tensor, torch.as_tensor) and not isinstance(
+                args[0], torch.Tensor):
+            device = kwargs.pop("device", None)
+            made = func(*args, **kwargs, device="cpu")
+            return made if device is None else made.to(device)
+        if func is torch.Tensor.new_tensor:
+            like, data = args
+            kwargs.setdefault("dtype", like.dtype)
+            device = kwargs.pop("device", like.device)
+            return torch.tensor(data, **kwargs, device="cpu").to(device)
+        if func is torch.Tensor.__getitem__:
+            args = (args[0], _without_lists(args[1], args[0].device))
+        return func(*args, **kwargs)
 
 
 def users_line(error, folders=("torch/", "autotp/importing")):
@@ -118,7 +149,8 @@ def users_line(error, folders=("torch/", "autotp/importing")):
     return ""
 
 
-def capture(module, args, kwargs, initialization=None):
+def capture(module, args, kwargs, initialization=None, stored_names=None,
+            parts=None):
     """Exports the forward of `module`, in training mode."""
     names, aliases, shapes, trained, first = {}, {}, {}, set(), {}
     for name, tensor in list(module.named_parameters(remove_duplicate=False)) \
@@ -139,7 +171,7 @@ def capture(module, args, kwargs, initialization=None):
     args, kwargs = torch.utils._pytree.tree_map_only(
         torch.Tensor, lambda t: t.to("meta"), (args, kwargs))
     try:
-        with _ListIndices():
+        with _KeptNumbers():
             program = torch.export.export(module, args, kwargs, strict=False)
         program = program.run_decompositions({})  # functional, nothing else
     except Exception as error:  # the export's own reason, whatever it is
@@ -159,4 +191,4 @@ def capture(module, args, kwargs, initialization=None):
                       if isinstance(tensor, torch.Tensor)
                       and tensor.device.type != "meta"})
     return Captured(program, names, aliases, shapes, trained, constants,
-                    initialization or {})
+                    initialization or {}, stored_names or {}, parts or {})

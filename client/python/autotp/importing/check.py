@@ -8,6 +8,7 @@ import os
 
 import torch
 
+from autotp.importing import experts, merged
 from autotp.importing.errors import ImportFailure
 from autotp.importing.flexible import resolve
 
@@ -46,7 +47,7 @@ def _call(node, values):
     return operator(**args)
 
 
-def _rotary_table(node):
+def _rotary_table(node, _):
     attributes = node["attrs"]
     frequencies = torch.tensor(attributes["inv_freq"], dtype=torch.float32)
     angles = torch.outer(torch.arange(attributes["length"]).float(),
@@ -54,6 +55,16 @@ def _rotary_table(node):
     angles = torch.cat([angles, angles], dim=-1)
     scale = attributes.get("scale", 1.0)
     return angles.cos() * scale, angles.sin() * scale
+
+
+def _experts(node, values):
+    x, weights, chosen, *matrices = [values[v] for v in node["in"]]
+    count = node["attrs"]["count"]
+    runs = [matrices[i * count:(i + 1) * count] for i in range(3)]
+    return experts.compute(x, weights, chosen, *runs, node["attrs"]["kind"])
+
+
+_OWN = {"rotary_table": _rotary_table, "experts": _experts}
 
 
 def run(document, tensors, inputs):
@@ -64,8 +75,7 @@ def run(document, tensors, inputs):
     for parameter in document["parameters"]:
         values[parameter["value"]] = tensors[parameter["name"]]
     for node in document["nodes"]:
-        made = (_rotary_table(node) if node["op"] == "rotary_table"
-                else _call(node, values))
+        made = _OWN.get(node["op"], _call)(node, values)
         made = list(made) if isinstance(made, (list, tuple)) else [made]
         values.update(zip(node["out"], made))
     return values[document["loss"]]
@@ -95,6 +105,21 @@ def _model(options):
     return model, inputs
 
 
+def _named(model):
+    """Every parameter with its gradient; merged ones in parts too."""
+    named = {}
+    parts = merged.parts_of(model)
+    for name, tensor in model.named_parameters(remove_duplicate=False):
+        named[name] = (tensor.detach(), tensor.grad)
+        if name in parts:
+            pieces = [merged.apart(parts[name], t) for t in named[name]
+                      if t is not None]
+            for part in pieces[0]:
+                named[part] = (pieces[0][part], pieces[1][part]
+                               if len(pieces) > 1 else None)
+    return named
+
+
 def compare(options, folder):
     """Text about the largest difference; ImportFailure if it is too large."""
     from safetensors.torch import load_file
@@ -109,30 +134,36 @@ def compare(options, folder):
     loss = torch.utils._pytree.tree_leaves(
         dict(output) if hasattr(output, "items") else output)[0]
     loss.backward()
-    named = dict(model.named_parameters(remove_duplicate=False))
+    named = _named(model)
     tensors = {}
     constants = os.path.join(folder, "autotp_program.constants")
     if os.path.exists(constants):
         tensors.update(load_file(constants))
     tensors.update(model.named_buffers())
+    mine = {}  # name in the module -> in the file
     for parameter in document["parameters"]:
-        if parameter["name"] in named:
-            tensors[parameter["name"]] = named[parameter["name"]].detach(
-            ).clone().requires_grad_(not parameter["frozen"])
+        name = parameter["name"]
+        for other in [name] + parameter.get("aliases", []):
+            if other in named:
+                mine[other] = name
+                tensors[name] = named[other][0].clone().requires_grad_(
+                    not parameter["frozen"])
+            elif other in tensors:
+                tensors[name] = tensors[other]
     got = run(document, tensors, inputs)
     got.backward()
     worst = abs(float(got.detach() - loss.detach())) / max(
         1.0, abs(float(loss.detach())))
     where, scale = "the loss", max(
-        float(p.grad.norm()) for p in named.values() if p.grad is not None)
-    for name, parameter in named.items():
-        if parameter.grad is None or name not in tensors:
+        float(g.norm()) for _, g in named.values() if g is not None)
+    for name, (tensor, wanted) in named.items():
+        if wanted is None or name not in mine:
             continue
-        mine = tensors[name].grad
-        if mine is None:
-            mine = torch.zeros_like(parameter)
-        error = float((mine - parameter.grad).norm()) / (
-            float(parameter.grad.norm()) + 1e-4 * scale)
+        gradient = tensors[mine[name]].grad
+        if gradient is None:
+            gradient = torch.zeros_like(tensor)
+        error = float((gradient - wanted).norm()) / (
+            float(wanted.norm()) + 1e-4 * scale)
         if not error <= worst:
             worst, where = error, f"the gradient of {name}"
     if not worst <= TOLERANCE:

@@ -31,6 +31,9 @@ def _merge(one, other, sizes, other_sizes, fits):
         raise Differs(f"{one} and {other}")
     if isinstance(one, int) and not isinstance(one, bool) and fits:
         return _fit(one, other, sizes, other_sizes)
+    if isinstance(one, float) and one != other and fits and \
+            one.is_integer() and other.is_integer():  # a count of tokens
+        return _fit(int(one), int(other), sizes, other_sizes)
     if isinstance(one, list):
         if len(one) != len(other):
             raise Differs("lists of other lengths")

@@ -4,6 +4,7 @@ import os
 
 import torch
 
+from autotp.importing import experts
 from autotp.importing.capture import COMPUTE_DTYPE, build, keep_constants
 from autotp.importing.errors import ImportFailure
 
@@ -59,12 +60,7 @@ def make_model(config, trust_remote_code):
     except (ImportError, ValueError, AttributeError, TypeError) as error:
         raise ImportFailure(f"{kind.__name__} cannot be made: {error}"
                             ) from error
-    setter = getattr(model, "set_experts_implementation", None)
-    if setter is not None:
-        try:
-            setter("grouped_mm")
-        except ValueError:
-            pass  # a model without experts
+    experts.use_in(model)
     return model, filled
 
 

@@ -12,7 +12,7 @@ import operator
 import torch
 from torch.export.graph_signature import InputKind
 
-from autotp.importing import recognise
+from autotp.importing import experts, merged, recognise
 from autotp.importing.capture import COMPUTE_DTYPE
 from autotp.importing.errors import ImportFailure
 from autotp.importing.evaluate import Constants
@@ -106,14 +106,16 @@ class Writer:
         self.stored[name] = tensor.float()
         return self.parameter(name, list(tensor.shape), kind, True)
 
-    def parameter(self, name, shape, kind, frozen):
-        out = self.value(name, shape, kind)
-        entry = {"name": name, "value": out, "shape": shape,
+    def parameter(self, name, shape, kind, frozen, part=None):
+        """Parameter `name`, or a part of it that files hold by itself."""
+        out = self.value(part or name, shape, kind)
+        first, *others = [part] if part else self.captured.file_names(name)
+        entry = {"name": first, "value": out, "shape": shape,
                  "frozen": frozen}
         if name in self.stored:
             entry["stored"] = True
-        if self.captured.aliases.get(name):
-            entry["aliases"] = self.captured.aliases[name]
+        if others:
+            entry["aliases"] = others
         if name in self.captured.initialization:
             entry["init"] = list(self.captured.initialization[name])
         self.parameters.append(entry)
@@ -170,9 +172,18 @@ class _Translator:
                 name, value.shape, self.writer.kind_of(value.dtype))
             self.writer.inputs.append(self.ids[node])
 
+    def name_of(self, node):
+        target = self.specs[node.name].target
+        return self.captured.names.get(target, target)
+
     def parameter(self, node):
-        spec = self.specs[node.name]
-        name = self.captured.names.get(spec.target, spec.target)
+        name = self.name_of(node)
+        if name not in self.captured.shapes:
+            raise ImportFailure(
+                f"the forward makes a tensor ({name}) whose numbers are "
+                "not known without memory; make it a buffer of the module")
+        if name in self.captured.parts and name not in self.by_name:
+            self.by_name[name] = merged.put_together(self, node)
         if name not in self.by_name:
             value = node.meta["val"]
             frozen = name not in self.captured.trained
@@ -198,7 +209,7 @@ class _Translator:
                 made = recognise.stored(self.writer, value,
                                         f"constant.{node.name}")
             if made is None:
-                made = self.emit(node)
+                made = self.computed(node)
             elif meta is not None and meta.dtype is COMPUTE_DTYPE and \
                     self.writer.values[made][2] == "float32":
                 made = self.writer.call("aten._to_copy.default", [made],
@@ -212,7 +223,7 @@ class _Translator:
         return self.emit(node)
 
     def function(self, node):
-        if self.constants.value(node) is not None:
+        if node in self.constants.values:
             return  # when something needs it
         if node.target is operator.getitem:
             self.ids[node] = self.ids[node.args[0]][node.args[1]]
@@ -220,7 +231,41 @@ class _Translator:
         if str(node.target) in ("aten._assert_tensor_metadata.default",
                                 "aten._assert_scalar.default"):
             return
+        if node.target is torch.ops.aten.copy.default:
+            self.ids[node] = self.copied(node)
+            return
+        if node.target is experts.OPERATOR:
+            writer = self.writer
+            inputs, attributes = experts.arguments(self, node)
+            writer.scope = _scope(node)
+            value = node.meta["val"]
+            self.ids[node] = writer.value(node.name, value.shape,
+                                          writer.kind_of(value.dtype))
+            writer.node("experts", inputs, [self.ids[node]], attributes)
+            return
         self.emit(node)
+
+    def copied(self, node):
+        """What `copy` leaves: its source, in the form of its target."""
+        value, source = node.meta["val"], self.input(node.args[1])
+        shape, kind = list(value.shape), self.writer.kind_of(value.dtype)
+        if self.writer.values[source][1] != shape:
+            source = self.writer.call("aten.expand.default", [source], shape,
+                                      size=shape)
+        if self.writer.values[source][2] != kind:
+            source = self.writer.call("aten._to_copy.default", [source], shape,
+                                      kind, dtype=self.writer.dtype_of(
+                                          value.dtype))
+        return source
+
+    def computed(self, node):
+        """A constant that is not known by what it holds, nor stored."""
+        if node.target is not operator.getitem:
+            return self.emit(node)
+        whole, place = node.args
+        if whole not in self.ids:
+            self.emit(whole)
+        return self.ids[whole][place]
 
     def emit(self, node):
         if not isinstance(node.target, torch._ops.OpOverload) or \
@@ -331,7 +376,7 @@ def write_program(captured, input_names, loss_index=0, all_float=False):
 
 
 def _sweep(writer):
-    """Leaves out nodes that the loss does not need."""
+    """Leaves out nodes and constants that the loss does not need."""
     needed = {writer.loss}
     kept = []
     for node in reversed(writer.nodes):
@@ -339,6 +384,12 @@ def _sweep(writer):
             kept.append(node)
             needed.update(v for v in node["in"] if v >= 0)
     writer.nodes = kept[::-1]
+    unread = {p["name"] for p in writer.parameters
+              if p.get("stored") and p["value"] not in needed}
+    writer.parameters = [p for p in writer.parameters
+                         if p["name"] not in unread]
+    for name in unread:
+        del writer.stored[name]
 
 
 def to_json(document):

@@ -122,8 +122,14 @@ def _uniform(writer, value):
 
 
 def _positions(writer, value):
-    if value.dim() == 0 or value.shape[-1] < 2:
+    if value.numel() < 2:
         return None
+    if value.shape[-1] == 1:  # along another dimension than the last
+        flat = value.squeeze()
+        made = _positions(writer, flat) if flat.dim() == 1 else None
+        return made if made is None else writer.call(
+            "aten.reshape.default", [made], list(value.shape),
+            shape=list(value.shape))
     small = value
     while small.dim() > 1 and bool((small == small[:1]).all()):
         small = small[0]

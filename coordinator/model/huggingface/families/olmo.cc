@@ -28,11 +28,14 @@ absl::StatusOr<FamilyProgram> BuildOlmo(ConfigReader& config,
   program::Builder& b = d.builder();
   const auto attention = [&](ValueId x) {
     const auto scope = b.Enter("self_attn");
-    Heads heads = d.Project(x, bias);
-    if (clip > 0) {
-      heads = {b.Clamp(heads.q, clip), b.Clamp(heads.k, clip),
-               b.Clamp(heads.v, clip)};
-    }
+    const auto project = [&](absl::string_view module, int64_t count) {
+      const ValueId y = d.Linear(module, x, count * sizes.head_width, bias);
+      return clip > 0 ? b.Clamp(y, clip) : y;
+    };
+    const ValueId q = project("q_proj", sizes.heads);
+    const ValueId k = project("k_proj", sizes.key_value_heads);
+    const Heads heads =
+        d.ToHeads(q, k, project("v_proj", sizes.key_value_heads));
     return d.Linear("o_proj", d.Attend(heads, {}), sizes.hidden, bias);
   };
   return std::move(d).Build([&](int64_t, ValueId x) {

@@ -54,7 +54,8 @@ class RandomProgram {
                                             .bias = tied.empty() && Chance(2),
                                             .tied_to = tied});
     absl::StatusOr<Program> program = std::move(builder_).Finish(
-        builder_.CrossEntropy(logits, builder_.labels()));
+        builder_.CrossEntropy(logits, builder_.labels(),
+                              /*shift=*/!Chance(4)));
     AUTOTP_CHECK(program.ok(), program.status().ToString());
     return *std::move(program);
   }
@@ -250,7 +251,8 @@ class RandomProgram {
                                          {.scale = 0.7,
                                           .window = Pick(0, 3),
                                           .soft_cap = Chance(3) ? 0.8 : 0,
-                                          .bias = bias});
+                                          .bias = bias,
+                                          .causal = !Chance(4)});
     Keep(builder_.Reshape(builder_.Transpose(y, 1, 2),
                           {shape[0], shape[1], heads * width}));
     if (Chance(2)) Keep(y);

@@ -175,6 +175,21 @@ TEST(ShapeRulesTest, Attention) {
        scale,
        {},
        "v has shape"},
+      {kAttention,
+       {Numbers({2, 6, 3, 4}), Numbers({2, 2, 7, 4}), Numbers({2, 2, 7, 4})},
+       scale,
+       {},
+       "k has shape [2,2,7,4], needs [2,2,3,4]"},
+      {kAttention,
+       {Numbers({2, 6, 3, 4}), Numbers({2, 2, 7, 4}), Numbers({2, 2, 7, 4})},
+       {{"scale", 0.5}, {"causal", false}},
+       {{2, 6, 3, 4}},
+       ""},
+      {kAttention,
+       {Numbers({2, 6, 3, 4}), Numbers({2, 2, 7, 4}), Numbers({2, 2, 7, 4})},
+       {{"scale", 0.5}, {"causal", false}, {"window", int64_t{2}}},
+       {},
+       "k has shape [2,2,7,4], needs [2,2,3,4]"},
   });
 }
 

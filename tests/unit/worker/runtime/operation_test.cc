@@ -91,7 +91,18 @@ TEST_F(OperationTest, Rotary) {
 struct AttentionCase {
   int64_t heads, groups, tokens, window;
   int64_t value_width = 8;
+  bool causal = true;
+  int64_t keys = tokens;
+  bool some_hidden = false;
 };
+
+// [B, S]: half of the keys; of the last sequence none.
+at::Tensor SomeKeys(int64_t keys) {
+  at::Tensor seen = at::rand({2, keys}) < 0.5;
+  seen[0][0].fill_(true);
+  seen[1].fill_(false);
+  return seen;
+}
 
 class AttentionTest : public ::testing::TestWithParam<AttentionCase> {};
 
@@ -102,22 +113,27 @@ TEST_P(AttentionTest, IsSoftmaxOfScoresTimesValues) {
   OneNode node("attention");
   node.Set("scale", 0.3);
   if (c.window > 0) node.Set("window", c.window);
-  ExpectLikeReference(
-      node,
-      {at::randn({2, c.heads, c.tokens, width}),
-       at::randn({2, c.groups, c.tokens, width}),
-       at::randn({2, c.groups, c.tokens, c.value_width})},
-      [&c](const Tensors& in) {
-        const int64_t repeats = c.heads / c.groups;
-        const at::Tensor k = in[1].repeat_interleave(repeats, 1);
-        const at::Tensor v = in[2].repeat_interleave(repeats, 1);
-        at::Tensor allowed = at::ones({c.tokens, c.tokens}, at::kBool).tril();
-        if (c.window > 0) allowed = allowed.triu(1 - c.window);
-        const at::Tensor scores = at::matmul(in[0], k.transpose(-1, -2)) * 0.3;
-        return at::matmul(
-            scores.masked_fill(allowed.logical_not(), -INFINITY).softmax(-1),
-            v);
-      });
+  if (!c.causal) node.Set("causal", false);
+  Tensors inputs = {at::randn({2, c.heads, c.tokens, width}),
+                    at::randn({2, c.groups, c.keys, width}),
+                    at::randn({2, c.groups, c.keys, c.value_width})};
+  if (c.some_hidden)
+    inputs.insert(inputs.end(), {at::Tensor(), at::Tensor(), SomeKeys(c.keys)});
+  ExpectLikeReference(node, inputs, [&c](const Tensors& in) {
+    const int64_t repeats = c.heads / c.groups;
+    const at::Tensor k = in[1].repeat_interleave(repeats, 1);
+    const at::Tensor v = in[2].repeat_interleave(repeats, 1);
+    at::Tensor allowed = at::ones({c.tokens, c.keys}, at::kBool);
+    if (c.causal) allowed = allowed.tril();
+    if (c.window > 0) allowed = allowed.triu(1 - c.window);
+    if (c.window > 0 && !c.causal) allowed = allowed.tril(c.window - 1);
+    if (c.some_hidden)
+      allowed = at::logical_and(allowed, in[5].view({2, 1, 1, c.keys}));
+    const at::Tensor scores = at::matmul(in[0], k.transpose(-1, -2)) * 0.3;
+    const at::Tensor weights =
+        scores.masked_fill(allowed.logical_not(), -1e30).softmax(-1);
+    return at::matmul(weights * allowed, v);
+  });
 }
 
 INSTANTIATE_TEST_SUITE_P(HeadsAndWindows, AttentionTest,
@@ -128,6 +144,14 @@ INSTANTIATE_TEST_SUITE_P(HeadsAndWindows, AttentionTest,
                                            AttentionCase{2, 1, 5, 100},
                                            AttentionCase{4, 2, 70, 0, 5},
                                            AttentionCase{2, 2, 9, 4, 11}));
+INSTANTIATE_TEST_SUITE_P(
+    AllKeys, AttentionTest,
+    ::testing::Values(AttentionCase{4, 2, 70, 0, 8, false},
+                      AttentionCase{4, 4, 9, 0, 8, false, 70},
+                      AttentionCase{2, 1, 130, 0, 5, false, 3},
+                      AttentionCase{2, 2, 130, 9, 8, false},
+                      AttentionCase{4, 2, 70, 0, 8, false, 70, true},
+                      AttentionCase{4, 2, 9, 3, 8, true, 9, true}));
 
 class ActivationTest : public ::testing::TestWithParam<std::string> {
  protected:
@@ -206,6 +230,19 @@ TEST_F(OperationTest, CrossEntropyIgnoresMaskedLabels) {
   ExpectLikeReference(
       OneNode("cross_entropy"), {at::randn({3, 6, 37}) * 20, labels},
       [](const Tensors& in) { return ShiftedLoss(in[0], in[1]); });
+}
+
+TEST_F(OperationTest, CrossEntropyPredictsTheLabelOfItsOwnPosition) {
+  const at::Tensor labels = at::randint(0, 37, {3, 6}, at::kLong);
+  labels[0][5].fill_(-100);
+  OneNode node("cross_entropy");
+  node.Set("shift", false);
+  ExpectLikeReference(
+      node, {at::randn({3, 6, 37}), labels}, [](const Tensors& in) {
+        return at::cross_entropy_loss(in[0].reshape({-1, 37}),
+                                      in[1].reshape({-1}), {},
+                                      at::Reduction::Mean, -100);
+      });
 }
 
 TEST_F(OperationTest, CrossEntropyOfNothingIsZero) {
