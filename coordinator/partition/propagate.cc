@@ -57,6 +57,7 @@ class Propagator {
   void PlaceAlong(const Node& node, const PlacementRule& rule,
                   const LabelCut& cut);
 
+  bool CanRunAlong(const PlacementRule& rule, const LabelCut& cut) const;
   int InputAlong(const Node& node, const std::vector<DimLabel>& labels,
                  ValueId input, const LabelCut& cut);
 
@@ -131,10 +132,19 @@ void Propagator::Place(const Node& node, const PlacementRule& rule) {
   std::optional<LabelCut> cut = CheapestLabel(program_, values_, node, rule);
   if (!cut.has_value())
     cut = PlannedLabel(values_, node, rule, choice_.values[node.outputs[0]]);
-  if (cut.has_value())
+  if (cut.has_value() && CanRunAlong(rule, *cut))
     PlaceAlong(node, rule, *cut);
   else
     PlaceWhole(node);
+}
+
+bool Propagator::CanRunAlong(const PlacementRule& rule,
+                             const LabelCut& cut) const {
+  return !rule.Needed(cut.label) ||
+         std::none_of(cut.ranks->begin(), cut.ranks->end(),
+                      [](const program::Intervals& own) {
+                        return program::Length(own) == 0;
+                      });
 }
 
 // Additions and linear operations on sums that are not all-reduced yet.
