@@ -3,6 +3,7 @@
 #include <optional>
 #include <utility>
 
+#include "coordinator/model/exported/channel_order.h"
 #include "coordinator/model/exported/heads.h"
 #include "coordinator/model/exported/masks.h"
 #include "coordinator/model/exported/raise.h"
@@ -23,7 +24,8 @@ using Shape = std::vector<int64_t>;
 ValueId Attend(Rewriter& to, ValueId q, ValueId k, ValueId v, double scale,
                Mask mask, double soft_cap) {
   q = Unscaled(to, to.WithoutCasts(q), &scale);
-  const ValueId keys = to.WithoutCasts(WithoutRepeats(to, k));
+  ValueId keys = to.WithoutCasts(WithoutRepeats(to, k));
+  DropChannelOrder(to, &q, &keys);
   const ValueId values = to.WithoutCasts(WithoutRepeats(to, v));
   const Shape queries = to.ShapeOf(q);
   const Shape key_shape = to.ShapeOf(keys);
@@ -61,25 +63,27 @@ ValueId Fused(Rewriter& to, const Raised& node) {
   return Attend(to, node.in[0], node.in[1], node.in[2], scale, *mask, 0);
 }
 
-// The scores below a mask that is added, or that chooses; the mask.
+// The scores below masks that are added, or that choose; what they let see.
 std::optional<std::pair<ValueId, Mask>> Unmasked(const Rewriter& to,
                                                  ValueId scores) {
-  scores = to.WithoutCasts(scores);
-  // Not below the least number: what a mask hides is there already.
-  if (const Node* limited = to.Producer(scores, "aten.max.other", 2);
-      limited != nullptr && IsVeryLittle(to, limited->inputs[1]))
-    scores = to.WithoutCasts(limited->inputs[0]);
   std::optional<Mask> mask = Mask{};
-  if (const Node* added = to.Producer(scores, Operation::kAdd)) {
-    mask = ReadAddedMask(to, added->inputs[1]);
-    scores = added->inputs[0];
-  } else if (const Node* where = to.Producer(scores, "aten.where.self", 3)) {
-    if (!IsVeryLittle(to, where->inputs[2])) return std::nullopt;
-    mask = ReadMask(to, where->inputs[0]);
-    scores = where->inputs[1];
+  for (;;) {
+    scores = to.WithoutCasts(scores);
+    if (const Node* added = to.Producer(scores, Operation::kAdd)) {
+      mask = Both(mask, ReadAddedMask(to, added->inputs[1]));
+      scores = added->inputs[0];
+    } else if (const Node* where = to.Producer(scores, "aten.where.self", 3)) {
+      if (!IsVeryLittle(to, where->inputs[2])) return std::nullopt;
+      mask = Both(mask, ReadMask(to, where->inputs[0]));
+      scores = where->inputs[1];
+    } else if (const Node* limited = to.Producer(scores, "aten.max.other", 2);
+               limited != nullptr && IsVeryLittle(to, limited->inputs[1])) {
+      scores = limited->inputs[0];  // a mask hides what is there
+    } else {
+      return std::make_pair(scores, *mask);
+    }
+    if (!mask.has_value()) return std::nullopt;
   }
-  if (!mask.has_value()) return std::nullopt;
-  return std::make_pair(to.WithoutCasts(scores), *mask);
 }
 
 // softmax(cap(q k^T scale) + mask) v.

@@ -4,6 +4,7 @@
 #include <string>
 #include <utility>
 
+#include "coordinator/model/exported/choices.h"
 #include "coordinator/model/exported/raise.h"
 
 namespace autotp::model {
@@ -22,43 +23,6 @@ constexpr double kTinyDivisor = 1e-12;  // added to a sum, or its least value
 constexpr int64_t kBestOfGroup = 2;
 constexpr int64_t kFirstMatrix = 3;  // input of `experts`
 
-bool IsLast(const Rewriter& to, ValueId v, int64_t dim) {
-  return dim == -1 || dim + 1 == static_cast<int64_t>(to.ShapeOf(v).size());
-}
-
-// Tokens as they were before they were flattened into rows.
-ValueId BeforeRows(const Rewriter& to, ValueId v) {
-  const Node* rows = to.Producer(v, Operation::kReshape);
-  if (rows == nullptr) return v;
-  const Shape& before = to.ShapeOf(rows->inputs[0]);
-  return !before.empty() && before.back() == to.ShapeOf(v).back()
-             ? rows->inputs[0]
-             : v;
-}
-
-// The node of which `v` is output `output`: the K largest along the last
-// dimension.
-const Node* TopK(const Rewriter& to, ValueId v, size_t output) {
-  const Node* node = to.Producer(v, Operation::kAten);
-  const bool fits = node != nullptr && node->aten == "aten.topk.default" &&
-                    node->inputs.size() == 1 && node->inputs[0] != kNoValue &&
-                    node->outputs.size() == 2 && node->outputs[output] == v &&
-                    AtenFlag(*node, "largest", true) &&
-                    IsLast(to, node->inputs[0], AtenInteger(*node, "dim", -1));
-  return fits ? node : nullptr;
-}
-
-// x of its sum over the last dimension.
-ValueId Summed(const Rewriter& to, ValueId v, bool keeps) {
-  const Node* sum = to.Producer(to.WithoutCasts(v), "aten.sum.dim_IntList");
-  if (sum == nullptr || AtenFlag(*sum, "keepdim", false) != keeps)
-    return kNoValue;
-  const Shape dims = AtenIntegers(*sum, "dim");
-  return dims.size() == 1 && IsLast(to, sum->inputs[0], dims[0])
-             ? to.WithoutCasts(sum->inputs[0])
-             : kNoValue;
-}
-
 // x of x / sum(x).
 ValueId Normalized(const Rewriter& to, ValueId v) {
   const Node* quotient = to.Producer(v, "aten.div.Tensor", 2);
@@ -74,17 +38,7 @@ ValueId Normalized(const Rewriter& to, ValueId v) {
       return kNoValue;
     sum = least->inputs[0];
   }
-  return Summed(to, sum, /*keeps=*/true) == x ? x : kNoValue;
-}
-
-// What a softmax over the last dimension is of.
-ValueId SoftmaxOf(const Rewriter& to, ValueId v) {
-  v = to.WithoutCasts(v);
-  const Node* softmax = to.Producer(v, "aten.softmax.int");
-  if (softmax == nullptr) softmax = to.Producer(v, "aten._softmax.default");
-  if (softmax == nullptr || !IsLast(to, v, AtenInteger(*softmax, "dim", 0)))
-    return kNoValue;
-  return to.WithoutCasts(softmax->inputs[0]);
+  return SummedOver(to, sum, -1, /*keeps=*/true) == x ? x : kNoValue;
 }
 
 struct Routing {
@@ -134,7 +88,7 @@ bool MatchGroups(const Rewriter& to, ValueId* ranked, Routing* routing) {
         to.Producer(to.Narrowest(scatter->inputs[0]), "aten.full.default", 0);
   const Node* best = TopK(to, scatter->inputs[1], 1);
   if (zeros == nullptr || best == nullptr) return false;
-  const ValueId two = Summed(to, best->inputs[0], /*keeps=*/false);
+  const ValueId two = SummedOver(to, best->inputs[0], -1, /*keeps=*/false);
   const Node* pair = two == kNoValue ? nullptr : TopK(to, two, 0);
   if (pair == nullptr || AtenInteger(*pair, "k", 0) != kBestOfGroup)
     return false;
@@ -163,7 +117,8 @@ bool MatchScores(const Rewriter& to, ValueId scores, ValueId ranked,
   routing->logits = SoftmaxOf(to, scores);
   routing->scores = "softmax";
   if (routing->logits != kNoValue) return true;
-  const Node* sigmoid = to.Producer(scores, Operation::kActivation);
+  const Node* sigmoid =
+      to.Producer(BeforeRows(to, scores), Operation::kActivation);
   if (sigmoid == nullptr || TextOf(*sigmoid, "kind") != "sigmoid") return false;
   routing->scores = "sigmoid";
   routing->logits = to.WithoutCasts(sigmoid->inputs[0]);

@@ -17,6 +17,22 @@ namespace {
 
 using Shape = std::vector<int64_t>;
 
+// [B, T, C] of [B, 1, T, C] and the like.
+ValueId WithoutOnes(const Rewriter& to, ValueId x) {
+  const Node* more = to.Producer(x, Operation::kReshape);
+  if (more == nullptr) return x;
+  const ValueId before = more->inputs[0];
+  if (to.ShapeOf(before).size() < 3 ||
+      to.ShapeOf(before).size() >= to.ShapeOf(x).size() ||
+      to.ShapeOf(before).back() != to.ShapeOf(x).back())
+    return x;
+  const auto without = [](Shape shape) {
+    shape.erase(std::remove(shape.begin(), shape.end(), 1), shape.end());
+    return shape;
+  };
+  return without(to.ShapeOf(before)) == without(to.ShapeOf(x)) ? before : x;
+}
+
 // x weight^T + bias on x as it was before it was flattened into rows.
 ValueId Linear(Rewriter& to, ValueId x, ValueId weight, ValueId bias,
                bool transposed, const Shape& out) {
@@ -33,7 +49,7 @@ ValueId Linear(Rewriter& to, ValueId x, ValueId weight, ValueId bias,
     weight = to.WithoutCasts(weight);
     bias = to.WithoutCasts(bias);
   }
-  x = to.Unflattened(x);
+  x = WithoutOnes(to, to.Unflattened(x));
   std::vector<ValueId> inputs = {x, weight};
   if (bias != kNoValue) inputs.push_back(bias);
   if (transposed) attributes["transposed"] = true;
@@ -110,6 +126,13 @@ ValueId BatchedProduct(Rewriter& to, const Raised& node) {
   return Scale(to, product, node.Number("alpha", 1));
 }
 
+// Are the rows of b as many as those of a, as wide or of one number?
+bool SameRows(Shape a, Shape b) {
+  if (a.empty() || b.empty()) return false;
+  if (b.back() == 1) a.back() = 1;
+  return a == b;
+}
+
 // a op b with the one first that has the result's shape.
 ValueId Elementwise(Rewriter& to, Operation operation, ValueId a, ValueId b,
                     const Shape& out) {
@@ -127,9 +150,9 @@ ValueId Elementwise(Rewriter& to, Operation operation, ValueId a, ValueId b,
   if (to.ShapeOf(a) != out) return kNoValue;
   const ValueId rows = to.Unflattened(a);
   const ValueId others = to.Unflattened(b);
-  if (rows != a && to.ShapeOf(rows) == to.ShapeOf(others)) {
+  if (rows != a && SameRows(to.ShapeOf(rows), to.ShapeOf(others))) {
     const ValueId made = to.Make(operation, {rows, others});
-    return made == kNoValue ? made : to.Reshape(made, out);
+    return made == kNoValue ? made : to.Reshape(MatchActivation(to, made), out);
   }
   const ValueId narrow = to.Narrowest(b);
   return to.Make(operation, {a, narrow});

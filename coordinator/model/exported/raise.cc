@@ -67,8 +67,9 @@ bool HasNeeded(const Raised& raised) {
 ValueId Better(Rewriter& to, ValueId v) {
   if (const ValueId apart = ApartFromMerge(to, v); apart != v)
     return to.Reshape(Better(to, apart), to.ShapeOf(v));
-  for (Pattern* pattern : {MatchLayerNorm, MatchRmsNorm, MatchHeadNorms,
-                           MatchActivation, MatchRotary, MatchAttention})
+  for (Pattern* pattern :
+       {MatchLayerNorm, MatchRmsNorm, MatchHeadNorms, MatchActivation,
+        MatchRotary, MatchAttention, MatchRouterLoss})
     v = pattern(to, v);
   return v;
 }

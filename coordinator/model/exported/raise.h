@@ -5,9 +5,9 @@
 // One pass over the program. Each node is first put into the one form that an
 // operation of ours has (structure.cc: views are reshapes, splits are slices),
 // then the patterns that end at it are tried (norms.cc, rotary.cc,
-// attention.cc, activations.cc, loss.cc, mixture.cc); what works on merged
-// leading dimensions is done on them apart (merged.cc). What is not recognised
-// stays an ATen operation: right, without a fast kernel.
+// attention.cc, activations.cc, loss.cc, mixture.cc, router_loss.cc); what
+// works on merged leading dimensions is done on them apart (merged.cc). What is
+// not recognised stays an ATen operation: right, without a fast kernel.
 #ifndef AUTOTP_COORDINATOR_MODEL_EXPORTED_RAISE_H_
 #define AUTOTP_COORDINATOR_MODEL_EXPORTED_RAISE_H_
 
@@ -83,6 +83,7 @@ Pattern MatchLayerNorm;
 Pattern MatchHeadNorms;
 Pattern MatchActivation;
 Pattern MatchRotary;
+Pattern MatchRouterLoss;
 Pattern MatchAttention;  // written out with a softmax
 
 // The same operation on the leading dimensions that a reshape merged before it,

@@ -214,10 +214,11 @@ ValueId Rewriter::Unflattened(ValueId x) {
   const ValueId before = flat->inputs[0];
   std::vector<int64_t> shape = ShapeOf(before);
   int64_t columns = 1;
-  while (!shape.empty() && columns < ShapeOf(x)[1]) {
+  do {
+    if (shape.empty()) return x;
     columns *= shape.back();
     shape.pop_back();
-  }
+  } while (columns < ShapeOf(x)[1]);
   if (columns != ShapeOf(x)[1] || shape.size() < 2) return x;
   shape.push_back(columns);
   return Reshape(before, std::move(shape));

@@ -1,6 +1,7 @@
 // Views, slices, joins and casts in the one form that ours have.
 #include <algorithm>
 #include <limits>
+#include <utility>
 
 #include "coordinator/model/exported/raise.h"
 
@@ -169,6 +170,50 @@ ValueId Concat(Rewriter& to, const Raised& node) {
   return to.Make(Operation::kConcat, std::move(parts), {{"dim", dim}});
 }
 
+// Positions [begin, end) of dimension `dim` of x, of the parts that x is joined
+// of where these say it.
+void AddPieces(Rewriter& to, ValueId x, int64_t dim, int64_t begin, int64_t end,
+               Values* pieces) {
+  if (begin >= end) return;
+  const Node* join = to.Producer(x, Operation::kConcat);
+  if (join == nullptr || IntegerOf(*join, "dim") != dim) {
+    pieces->push_back(to.Slice(x, dim, begin, end));
+    return;
+  }
+  const Values parts = join->inputs;
+  int64_t at = 0;
+  for (ValueId part : parts) {
+    const int64_t size = to.ShapeOf(part)[dim];
+    AddPieces(to, part, dim, std::max<int64_t>(begin - at, 0),
+              std::min(end - at, size), pieces);
+    at += size;
+  }
+}
+
+// x with `source` in the place of some of its positions.
+ValueId SliceScatter(Rewriter& to, const Raised& node) {
+  const ValueId x = node.in[0];
+  const std::vector<int64_t> shape = to.ShapeOf(x);
+  const int64_t dim = node.Dim("dim", 0, shape.size());
+  if (dim < 0 || node.in.size() != 2 || node.in[1] == kNoValue ||
+      node.Integer("step", 1) != 1 ||
+      to.ValueOf(x).kind != to.ValueOf(node.in[1]).kind)
+    return kNoValue;
+  const int64_t begin = node.Integer("start", 0);
+  const std::vector<int64_t>& source = to.ShapeOf(node.in[1]);
+  if (source.size() != shape.size() || begin < 0 ||
+      begin > shape[dim] - source[dim])
+    return kNoValue;
+  Values pieces;
+  AddPieces(to, x, dim, 0, begin, &pieces);
+  pieces.push_back(node.in[1]);
+  AddPieces(to, x, dim, begin + source[dim], shape[dim], &pieces);
+  if (std::count(pieces.begin(), pieces.end(), kNoValue) > 0) return kNoValue;
+  return pieces.size() == 1
+             ? pieces[0]
+             : to.Make(Operation::kConcat, std::move(pieces), {{"dim", dim}});
+}
+
 // Casts to the kind that a value has already, and copies of it.
 ValueId Same(Rewriter& to, const Raised& node) {
   const ValueKind kind = node.source.values[node.node.outputs[0]].kind;
@@ -223,6 +268,7 @@ std::vector<ValueId> RaiseStructure(Rewriter& to, const Raised& node) {
   if (IsOneOf(name, {"aten.cat.default", "aten.concat.default"}))
     return {Concat(to, node)};
   if (name == "aten.stack.default") return {Stack(to, node)};
+  if (name == "aten.slice_scatter.default") return {SliceScatter(to, node)};
   return {};
 }
 

@@ -50,30 +50,35 @@ def _spread(writer, made, from_shape, shape):
     return made
 
 
-def causal_window(mask):
-    """Of a [T, S] mask that lets a query see itself and what came before: 0;
-    if only the last w of those: w; of any other mask: None."""
+def band(mask):
+    """Of a [T, T] mask that lets a query see the `before` tokens before it and
+    the `after` tokens behind it: (before, after); None is all of them. Of any
+    other mask, and of one that hides nothing: None."""
     rows, columns = mask.shape
     if rows != columns or rows < 2:
         return None
-    if not bool(torch.equal(mask, mask.tril())) or not bool(
-            mask.diagonal().all()):
+    before, after = int(mask[:, 0].sum()) - 1, int(mask[0].sum()) - 1
+    if before < 0 or after < 0 or before + after == 2 * (rows - 1):
         return None
-    seen = int(mask[-1].sum())
-    made = torch.ones_like(mask).tril().triu(1 - seen)
+    made = torch.ones_like(mask).tril(after).triu(-before)
     if not torch.equal(mask, made):
         return None
-    return 0 if seen == columns else seen
+    return (None if before == rows - 1 else before,
+            None if after == rows - 1 else after)
 
 
-def _causal(writer, window, size):
+def _band(writer, found, size):
+    before, after = found
     shape = [size, size]
     made = writer.call("aten.ones.default", [], shape, "bool", size=shape,
                        dtype="bool")
-    made = writer.call("aten.tril.default", [made], shape, "bool")
-    if window:
+    if after is not None:
+        diagonal = {"diagonal": after} if after else {}
+        made = writer.call("aten.tril.default", [made], shape, "bool",
+                           **diagonal)
+    if before is not None:
         made = writer.call("aten.triu.default", [made], shape, "bool",
-                           diagonal=1 - window)
+                           diagonal=-before)
     return made
 
 
@@ -81,10 +86,10 @@ def _mask(writer, value):
     small = _collapsed(value)
     if small.dim() != 2:
         return None
-    window = causal_window(small)
-    if window is None:
+    found = band(small)
+    if found is None:
         return None
-    made = _causal(writer, window, small.shape[0])
+    made = _band(writer, found, small.shape[0])
     return _spread(writer, made, small.shape, value.shape)
 
 
@@ -95,10 +100,10 @@ def _additive_mask(writer, value):
     open_, closed = small == 0, small <= _VERY_NEGATIVE
     if not bool((open_ | closed).all()):
         return None
-    window = causal_window(open_)
-    if window is None:
+    found = band(open_)
+    if found is None:
         return None
-    made = _causal(writer, window, small.shape[0])
+    made = _band(writer, found, small.shape[0])
     shape = list(small.shape)
     zeros = writer.call("aten.zeros.default", [], shape, "float", size=shape)
     lowest = writer.call("aten.full.default", [], [], "float", size=[],
