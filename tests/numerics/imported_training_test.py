@@ -28,20 +28,28 @@ SPECIAL = {"pad_token_id": 0, "bos_token_id": 0, "eos_token_id": 0}
 RATE, DECAY, TOLERANCE = 1e-3, 0.01, 1e-5
 
 
-def sequences():
+def sequences(masked):
+    """Columns of rows; the last tokens of some are hidden from attention."""
     numbers = random.Random(1)
-    return [[numbers.randrange(1, VOCABULARY) for _ in range(TOKENS)]
-            for _ in range(BATCH * STEPS)]
+    ids = [[numbers.randrange(1, VOCABULARY) for _ in range(TOKENS)]
+           for _ in range(BATCH * STEPS)]
+    columns = {"input_ids": ids, "labels": ids}
+    if masked:
+        columns["attention_mask"] = [
+            [int(t < TOKENS - row % 3) for t in range(TOKENS)]
+            for row in range(len(ids))]
+    return columns
 
 
-def reference(model, rows):
+def reference(model, columns):
     """Losses and gradient norms of the steps in PyTorch."""
     optimizer = torch.optim.AdamW(model.parameters(), lr=RATE,
                                   weight_decay=DECAY)
     seen = []
     for step in range(STEPS):
-        ids = torch.tensor(rows[step * BATCH:(step + 1) * BATCH])
-        loss = model(input_ids=ids, labels=ids).loss
+        rows = slice(step * BATCH, (step + 1) * BATCH)
+        loss = model(**{name: torch.tensor(column[rows])
+                        for name, column in columns.items()}).loss
         loss.backward()
         norm = torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimizer.step()
@@ -61,14 +69,14 @@ class ImportedTraining(unittest.TestCase):
                 code = import_model.main(["--model", folder,
                                           "--sequence-length", str(TOKENS)])
             self.assertEqual(code, 0, said.getvalue())
-            rows = sequences()
+            columns = sequences(not architecture.endswith("ForCausalLM"))
             data = os.path.join(home, "data.jsonl")
             with open(data, "w", encoding="utf-8") as file:
-                for row in rows:
-                    file.write(json.dumps({"input_ids": row, "labels": row})
-                               + "\n")
+                for row in range(BATCH * STEPS):
+                    file.write(json.dumps({name: column[row] for name, column
+                                           in columns.items()}) + "\n")
             got = self.train(home, folder, data)
-            want = reference(model, rows)
+            want = reference(model, columns)
         for step, (loss, norm) in enumerate(want):
             for name, value in (("loss", loss), ("grad_norm", norm)):
                 self.assertLess(abs(got[step][name] - value),

@@ -20,9 +20,19 @@ namespace {
 
 using Shape = std::vector<int64_t>;
 
+struct Scores {
+  double scale = 1;
+  Mask mask;
+  double soft_cap = 0;
+  double dropout = 0;
+  int64_t stream = 0;
+};
+
 // Attention by what a mask says; kNoValue where it is none of ours.
-ValueId Attend(Rewriter& to, ValueId q, ValueId k, ValueId v, double scale,
-               Mask mask, double soft_cap) {
+ValueId Attend(Rewriter& to, ValueId q, ValueId k, ValueId v,
+               const Scores& scores) {
+  const Mask& mask = scores.mask;
+  double scale = scores.scale;
   q = Unscaled(to, to.WithoutCasts(q), &scale);
   ValueId keys = to.WithoutCasts(WithoutRepeats(to, k));
   DropChannelOrder(to, &q, &keys);
@@ -32,11 +42,15 @@ ValueId Attend(Rewriter& to, ValueId q, ValueId k, ValueId v, double scale,
   if (queries.size() != 4 || key_shape.size() != 4 ||
       to.ShapeOf(values).size() != 4 || key_shape[1] != to.ShapeOf(values)[1])
     return kNoValue;
-  if (mask.window >= queries[2]) mask.window = 0;
   Attributes attributes = {{"scale", scale}};
   if (!mask.causal) attributes["causal"] = false;
-  if (mask.window > 0) attributes["window"] = mask.window;
-  if (soft_cap > 0) attributes["soft_cap"] = soft_cap;
+  if (mask.window > 0 && mask.window < queries[2])
+    attributes["window"] = mask.window;
+  if (scores.soft_cap > 0) attributes["soft_cap"] = scores.soft_cap;
+  if (scores.dropout > 0) {
+    attributes["dropout"] = scores.dropout;
+    attributes["stream"] = scores.stream;
+  }
   std::vector<ValueId> inputs = {q, keys, values};
   if (mask.seen != kNoValue) {
     const ValueId seen = to.Reshape(mask.seen, {queries[0], key_shape[2]});
@@ -48,7 +62,7 @@ ValueId Attend(Rewriter& to, ValueId q, ValueId k, ValueId v, double scale,
 }
 
 ValueId Fused(Rewriter& to, const Raised& node) {
-  if (node.in.size() < 3 || node.Number("dropout_p", 0) != 0) return kNoValue;
+  if (node.in.size() < 3) return kNoValue;
   const Shape q = to.ShapeOf(node.in[0]);
   if (q.size() != 4) return kNoValue;
   std::optional<Mask> mask = Mask{.causal = node.Flag("is_causal", false)};
@@ -58,9 +72,12 @@ ValueId Fused(Rewriter& to, const Raised& node) {
     if (!mask.has_value()) mask = ReadAddedMask(to, given);
     if (!mask.has_value()) return kNoValue;
   }
-  const double scale =
-      node.Number("scale", 1 / std::sqrt(static_cast<double>(q[3])));
-  return Attend(to, node.in[0], node.in[1], node.in[2], scale, *mask, 0);
+  Scores scores;
+  scores.scale = node.Number("scale", 1 / std::sqrt(static_cast<double>(q[3])));
+  scores.mask = *mask;
+  scores.dropout = node.Number("dropout_p", 0);
+  if (scores.dropout != 0) scores.stream = to.NextStream();
+  return Attend(to, node.in[0], node.in[1], node.in[2], scores);
 }
 
 // The scores below masks that are added, or that choose; what they let see.
@@ -88,6 +105,13 @@ std::optional<std::pair<ValueId, Mask>> Unmasked(const Rewriter& to,
 
 // softmax(cap(q k^T scale) + mask) v.
 ValueId WrittenOut(Rewriter& to, ValueId weights, ValueId v) {
+  Scores options;
+  weights = to.WithoutCasts(weights);
+  if (const Node* drop = to.Producer(weights, Operation::kDropout)) {
+    options.dropout = NumberOf(*drop, "probability");
+    options.stream = IntegerOf(*drop, "stream");
+    weights = drop->inputs[0];
+  }
   const Node* softmax =
       to.Producer(to.WithoutCasts(weights), "aten.softmax.int");
   if (softmax == nullptr)
@@ -97,16 +121,15 @@ ValueId WrittenOut(Rewriter& to, ValueId weights, ValueId v) {
   if (dim != -1 && dim != 3) return kNoValue;
   const auto unmasked = Unmasked(to, softmax->inputs[0]);
   if (!unmasked.has_value()) return kNoValue;
-  auto [scores, mask] = *unmasked;
-  double soft_cap = 0;
+  ValueId scores = unmasked->first;
+  options.mask = unmasked->second;
   if (const Node* cap = to.Producer(scores, Operation::kActivation)) {
     if (TextOf(*cap, "kind") != "soft_cap") return kNoValue;
-    soft_cap = NumberOf(*cap, "limit");
+    options.soft_cap = NumberOf(*cap, "limit");
     scores = to.WithoutCasts(cap->inputs[0]);
   }
-  double scale = 1;
   if (const Node* scaled = to.Producer(scores, Operation::kScale)) {
-    scale = NumberOf(*scaled, "factor");
+    options.scale = NumberOf(*scaled, "factor");
     scores = to.WithoutCasts(scaled->inputs[0]);
   }
   const Node* product = to.Producer(scores, "aten.matmul.default", 2);
@@ -116,15 +139,18 @@ ValueId WrittenOut(Rewriter& to, ValueId weights, ValueId v) {
   if (keys == nullptr || IntegerOf(*keys, "a") != 2 ||
       IntegerOf(*keys, "b") != 3)
     return kNoValue;
-  return Attend(to, product->inputs[0], keys->inputs[0], v, scale, mask,
-                soft_cap);
+  return Attend(to, product->inputs[0], keys->inputs[0], v, options);
 }
 
 }  // namespace
 
 std::vector<ValueId> RaiseAttention(Rewriter& to, const Raised& node) {
-  if (node.name() == "aten.scaled_dot_product_attention.default")
-    return {Fused(to, node)};
+  if (node.name() == "aten.scaled_dot_product_attention.default") {
+    const ValueId fused = Fused(to, node);
+    return {fused == kNoValue && node.Number("dropout_p", 0) != 0
+                ? WriteOutAttention(to, node)
+                : fused};
+  }
   return {};
 }
 

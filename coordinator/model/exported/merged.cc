@@ -142,8 +142,8 @@ class Apart {
     } else if (!IsIn(aten, kByPosition)) {
       return kNoValue;
     }
-    return to_.MakeAten(aten, std::move(inputs), std::move(attributes),
-                        std::move(value));
+    return to_.MakeAten(aten, std::move(inputs), std::move(value),
+                        std::move(attributes));
   }
 
   Rewriter& to_;

@@ -119,7 +119,6 @@ ValueId BatchedProduct(Rewriter& to, const Raised& node) {
       (added == nullptr || AtenNumber(*added, "fill_value", 1) != 0))
     return kNoValue;
   ValueId product = to.MakeAten("aten.bmm.default", {node.in[1], node.in[2]},
-                                {{"tensors", Shape{1, 1}}},
                                 node.source.values[node.node.outputs[0]]);
   if (const ValueId apart = ApartFromMerge(to, product); apart != product)
     product = to.Reshape(apart, node.out_shape());

@@ -22,17 +22,10 @@ const Attribute* Find(const Node& node, absl::string_view name) {
   return found == node.attributes.end() ? nullptr : &found->second;
 }
 
-// The ranks of a group would have to draw alike; without it the model that is
-// trained is another one, which its user has to say.
-absl::Status RefuseDropout(const Node& node) {
-  if (node.aten != "aten.dropout.default" &&
-      node.aten != "aten.native_dropout.default")
-    return absl::OkStatus();
-  if (AtenNumber(node, "p", 0) == 0 || !AtenFlag(node, "train", true))
-    return absl::OkStatus();
-  return absl::InvalidArgumentError(
-      absl::StrCat("drops values at random in ", node.scope,
-                   ": set the model's dropout to 0 and import it again"));
+// No rank may draw numbers of its own.
+bool IsDropout(const Node& node) {
+  return node.aten == "aten.dropout.default" ||
+         AtenNumber(node, "dropout_p", 0) != 0;
 }
 
 // How many of its inputs have to be there for the raisers to look at a node.
@@ -131,14 +124,12 @@ absl::StatusOr<Program> Raise(const Program& source) {
       to.Keep(node);
       continue;
     }
-    if (absl::Status refused = RefuseDropout(node); !refused.ok())
-      return refused;
     Raised raised{node, source, {}};
     for (ValueId input : node.inputs) raised.in.push_back(to.Mapped(input));
     std::vector<ValueId> values;
     const bool looked_at = HasNeeded(raised);
     for (Raiser* raiser :
-         {RaiseStructure, RaiseRepeats, RaiseProduct, RaiseNorm,
+         {RaiseStructure, RaiseRepeats, RaiseDropout, RaiseProduct, RaiseNorm,
           RaiseActivation, RaiseAttention, RaiseLoss}) {
       if (looked_at) values = raiser(to, raised);
       if (!values.empty()) break;
@@ -147,6 +138,11 @@ absl::StatusOr<Program> Raise(const Program& source) {
     for (size_t i = 0; fits && i < values.size(); ++i) {
       fits = values[i] != kNoValue &&
              to.ShapeOf(values[i]) == source.values[node.outputs[i]].shape;
+    }
+    if (!fits && IsDropout(node)) {
+      return absl::InvalidArgumentError(
+          absl::StrCat("drops values at random in ", node.scope,
+                       " in a way that ranks cannot share"));
     }
     if (!fits) {
       to.Keep(node);

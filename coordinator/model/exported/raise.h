@@ -5,9 +5,10 @@
 // One pass over the program. Each node is first put into the one form that an
 // operation of ours has (structure.cc: views are reshapes, splits are slices),
 // then the patterns that end at it are tried (norms.cc, rotary.cc,
-// attention.cc, activations.cc, loss.cc, mixture.cc, router_loss.cc); what
-// works on merged leading dimensions is done on them apart (merged.cc). What is
-// not recognised stays an ATen operation: right, without a fast kernel.
+// attention.cc, activations.cc, dropout.cc, loss.cc, mixture.cc,
+// router_loss.cc); what works on merged leading dimensions is done on them
+// apart (merged.cc). What is not recognised stays an ATen operation: right,
+// without a fast kernel.
 #ifndef AUTOTP_COORDINATOR_MODEL_EXPORTED_RAISE_H_
 #define AUTOTP_COORDINATOR_MODEL_EXPORTED_RAISE_H_
 
@@ -65,11 +66,22 @@ struct Raised {
 using Raiser = std::vector<program::ValueId>(Rewriter& to, const Raised& node);
 Raiser RaiseStructure;   // views, slices, joins, casts
 Raiser RaiseRepeats;     // expansions and repetitions
+Raiser RaiseDropout;     // dropout of any value
 Raiser RaiseProduct;     // linear, embedding, add, mul
 Raiser RaiseNorm;        // norms that are one operation
 Raiser RaiseActivation;  // activations that are one operation
 Raiser RaiseAttention;   // what is one operation
 Raiser RaiseLoss;        // cross-entropy of tokens
+
+// x, dropped by our counters; kNoValue if that is not possible. It needs to
+// know where the sequences are: in the dimension that is as long as the
+// micro-batch, or its rows are those of one sequence after the other.
+program::ValueId Drop(Rewriter& to, program::ValueId x, double probability,
+                      int64_t stream, const program::Program& source);
+
+// Fused attention with dropout, as products and a softmax; kNoValue where it is
+// none.
+program::ValueId WriteOutAttention(Rewriter& to, const Raised& node);
 
 // Experts are an operation of ours in the file already; the value of theirs
 // with the router that chose them, or kNoValue.

@@ -223,7 +223,6 @@ ValueId Same(Rewriter& to, const Raised& node) {
       (kind != ValueKind::kFloat && kind != ValueKind::kFloat32))
     return kNoValue;
   return to.MakeAten("aten._to_copy.default", {node.in[0]},
-                     {{"tensors", std::vector<int64_t>{1}}},
                      node.source.values[node.node.outputs[0]]);
 }
 
@@ -236,8 +235,8 @@ std::vector<ValueId> RaiseStructure(Rewriter& to, const Raised& node) {
   const size_t rank = to.ShapeOf(x).size();
   if (IsOneOf(name, {"aten.clone.default", "aten.alias.default",
                      "aten.contiguous.default", "aten._to_copy.default",
-                     "aten.lift_fresh_copy.default", "aten.dropout.default",
-                     "aten.type_as.default", "aten.to.dtype"}))
+                     "aten.lift_fresh_copy.default", "aten.type_as.default",
+                     "aten.to.dtype"}))
     return {Same(to, node)};
   if (IsOneOf(name,
               {"aten.view.default", "aten.reshape.default",

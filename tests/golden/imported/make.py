@@ -1,12 +1,15 @@
 """Makes these folders: the examples' program files, weights and data, and the
-losses of eight steps in PyTorch.
+losses of eight steps in PyTorch; and gpt2 of one layer with dropout, whose
+attention is one operation and written out.
 
     PYTHONPATH=client/python:deploy/examples python tests/golden/imported/make.py
 """
 import json
 import os
+import shutil
 import subprocess
 import sys
+import tempfile
 
 import torch
 
@@ -55,11 +58,33 @@ def losses_of(name):
     return losses
 
 
+def import_model(*arguments):
+    subprocess.run([sys.executable, "-m", "autotp.import_model", *arguments],
+                   check=True)
+
+
+def with_dropout():
+    with open(os.path.join(HERE, "../models/gpt2/model/config.json"),
+              encoding="utf-8") as file:
+        config = json.load(file)
+    config.update(n_layer=1, attn_pdrop=0.1, resid_pdrop=0.2, embd_pdrop=0.3)
+    for attention in ("sdpa", "eager"):
+        config["attn_implementation"] = attention
+        with tempfile.TemporaryDirectory() as folder:
+            with open(os.path.join(folder, "config.json"), "w",
+                      encoding="utf-8") as file:
+                json.dump(config, file)
+            import_model("--model", folder, "--sequence-length", "64")
+            shutil.copy(os.path.join(folder, "autotp_program.json"),
+                        os.path.join(HERE, "dropout", attention + ".json"))
+
+
 def main():
+    os.makedirs(os.path.join(HERE, "dropout"), exist_ok=True)
+    with_dropout()
     for name, ending in ENDINGS.items():
         folder = os.path.join(HERE, name)
-        subprocess.run([sys.executable, "-m", "autotp.import_model", "--module",
-                        f"models:{name}", "--output", folder], check=True)
+        import_model("--module", f"models:{name}", "--output", folder)
         subprocess.run([sys.executable, os.path.join(EXAMPLES, "data.py"), name,
                         os.path.join(folder, f"data.{ending}")], check=True)
         with open(os.path.join(folder, "losses.json"), "w",

@@ -3,8 +3,7 @@ import torch
 from torch.export.graph_signature import InputKind
 
 from autotp.importing.capture import COMPUTE_DTYPE
-
-_RANDOM = ("rand", "dropout", "bernoulli", "multinomial", "normal")
+from autotp.importing.random_numbers import is_random
 
 
 def _on_cpu(value):
@@ -38,7 +37,7 @@ class Constants:
                 self._run(node)
 
     def _run(self, node):
-        if any(word in str(node.target) for word in _RANDOM):
+        if is_random(node.target):
             return
         if any(n not in self.values for n in node.all_input_nodes):
             return
