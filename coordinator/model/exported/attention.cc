@@ -115,6 +115,9 @@ std::optional<std::pair<ValueId, Mask>> Unmasked(const Rewriter& to,
       if (!IsVeryLittle(to, where->inputs[2])) return std::nullopt;
       mask = Both(mask, ReadMask(to, where->inputs[0]));
       scores = where->inputs[1];
+    } else if (const Node* limited = to.Producer(scores, "aten.max.other", 2);
+               limited != nullptr && IsVeryLittle(to, limited->inputs[1])) {
+      scores = limited->inputs[0];  // a mask hides what is there
     } else {
       return std::make_pair(scores, *mask);
     }
@@ -133,23 +136,22 @@ ValueId Untransposed(const Rewriter& to, ValueId keys) {
 }
 
 // q k^T scale + bias, of [B * H,..].
-std::optional<Scores> ReadBatchedScores(Rewriter& to, ValueId product) {
+std::optional<Scores> ReadBatchedScores(const Rewriter& to, ValueId product) {
   Scores read;
   const Node* node = to.Producer(product, "aten.baddbmm.default", 3);
   if (node == nullptr || AtenNumber(*node, "beta", 1) != 1) return std::nullopt;
   read.scale = AtenNumber(*node, "alpha", 1);
   read.bias = AlibiOf(to, node->inputs[0]);
-  const ValueId q = node->inputs[1];
-  const ValueId k = Untransposed(to, node->inputs[2]);
-  if (read.bias == kNoValue || k == kNoValue) return std::nullopt;
-  read.q = WithBatch(to, q);
-  read.k = WithBatch(to, k);
-  if (read.q == kNoValue || read.k == kNoValue) return std::nullopt;
-  return read;
+  read.q = WithBatch(to, node->inputs[1]);
+  const ValueId keys = WithBatch(to, node->inputs[2]);
+  if (keys != kNoValue) read.k = Untransposed(to, keys);
+  return read.bias == kNoValue || read.q == kNoValue || read.k == kNoValue
+             ? std::nullopt
+             : std::make_optional(read);
 }
 
 // cap(q k^T scale), or that of [B * H,..] with a bias.
-std::optional<Scores> ReadScores(Rewriter& to, ValueId scores) {
+std::optional<Scores> ReadScores(const Rewriter& to, ValueId scores) {
   if (const Node* split = to.Producer(scores, Operation::kReshape)) {
     const Shape shape = to.ShapeOf(scores);
     auto read = ReadBatchedScores(to, to.WithoutCasts(split->inputs[0]));
@@ -203,20 +205,6 @@ ValueId WrittenOut(Rewriter& to, ValueId weights, ValueId v) {
   return Attend(to, *read, v);
 }
 
-// [B * H, T, S] scores as batched products: [B,H,T,D] come out as
-// [B * H, T, D].
-ValueId Batched(Rewriter& to, ValueId weights, ValueId v) {
-  weights = WithBatch(to, weights);
-  v = WithBatch(to, v);
-  if (weights == kNoValue || v == kNoValue) return kNoValue;
-  const ValueId made = WrittenOut(to, weights, v);
-  if (made == kNoValue) return made;
-  Shape shape = to.ShapeOf(made);
-  shape[1] *= shape[0];
-  shape.erase(shape.begin());
-  return to.Reshape(made, std::move(shape));
-}
-
 }  // namespace
 
 std::vector<ValueId> RaiseAttention(Rewriter& to, const Raised& node) {
@@ -226,13 +214,18 @@ std::vector<ValueId> RaiseAttention(Rewriter& to, const Raised& node) {
                 ? WriteOutAttention(to, node)
                 : fused};
   }
-  if (node.name() == "aten.matmul.default" && node.in.size() == 2 &&
-      to.ShapeOf(node.in[0]).size() == 4 && to.ShapeOf(node.in[1]).size() == 4)
-    return {WrittenOut(to, node.in[0], node.in[1])};
-  if (node.name() == "aten.bmm.default" && node.in.size() == 2 &&
-      node.in[1] != kNoValue)
-    return {Batched(to, node.in[0], node.in[1])};
   return {};
+}
+
+ValueId MatchAttention(Rewriter& to, ValueId v) {
+  const Node* product = to.Producer(v, "aten.matmul.default", 2);
+  if (product == nullptr || to.ShapeOf(product->inputs[0]).size() != 4 ||
+      to.ShapeOf(product->inputs[1]).size() != 4)
+    return v;
+  const Shape shape = to.ShapeOf(v);
+  const ValueId attended =
+      WrittenOut(to, product->inputs[0], product->inputs[1]);
+  return attended != kNoValue && to.ShapeOf(attended) == shape ? attended : v;
 }
 
 }  // namespace autotp::model

@@ -87,7 +87,7 @@ ValueId Unscaled(Rewriter& to, ValueId q, double* scale) {
              : to.Transpose(x, IntegerOf(node, "a"), IntegerOf(node, "b"));
 }
 
-ValueId WithBatch(Rewriter& to, ValueId v) {
+ValueId WithBatch(const Rewriter& to, ValueId v) {
   const Node* merge = to.Producer(to.WithoutCasts(v), Operation::kReshape);
   if (merge == nullptr) return kNoValue;
   const ValueId before = merge->inputs[0];

@@ -14,7 +14,7 @@ program::ValueId WithoutRepeats(Rewriter& to, program::ValueId v);
 program::ValueId Unscaled(Rewriter& to, program::ValueId q, double* scale);
 
 // [A,B,..] of [A * B,..], as it was before the two were one; else kNoValue.
-program::ValueId WithBatch(Rewriter& to, program::ValueId v);
+program::ValueId WithBatch(const Rewriter& to, program::ValueId v);
 
 // The table [H,S] of linear biases behind `v`, which repeats it over what
 // comes before its heads; kNoValue: there is none. `v` is [B * H,1,S] or
