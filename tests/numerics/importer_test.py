@@ -50,6 +50,24 @@ class Models(unittest.TestCase):
             resid_dropout=0, embed_dropout=0, attention_dropout=0),
             "GPTNeoForCausalLM")
 
+    def test_bloom_with_six_slopes(self):
+        self.check(transformers.BloomConfig(
+            vocab_size=64, hidden_size=48, n_layer=2, n_head=6,
+            hidden_dropout=0, attention_dropout=0), "BloomForCausalLM")
+
+    def test_falcon_whose_slopes_are_rounded(self):
+        self.check(transformers.FalconConfig(
+            **TINY, alibi=True, bias=True, multi_query=False,
+            parallel_attn=False, hidden_dropout=0, attention_dropout=0),
+            "FalconForCausalLM")
+
+    def test_frequencies_that_depend_on_the_length(self):
+        small = dict(TINY, max_position_embeddings=16)
+        self.check(transformers.LlamaConfig(
+            **small, num_key_value_heads=2, rope_parameters={
+                "rope_type": "dynamic", "rope_theta": 1e4, "factor": 2.0}),
+            "LlamaForCausalLM")
+
     def test_an_encoder_and_decoder_with_dropout(self):
         self.check(transformers.T5Config(
             vocab_size=64, d_model=32, d_kv=8, d_ff=48, num_layers=1,

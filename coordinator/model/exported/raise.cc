@@ -36,6 +36,7 @@ size_t NeededInputs(const Node& node) {
       {"aten.mm.default", 2},
       {"aten.matmul.default", 2},
       {"aten.embedding.default", 2},
+      {"aten.baddbmm.default", 3},
       {"aten.add.Tensor", 2},
       {"aten.mul.Tensor", 2},
       {"aten.scaled_dot_product_attention.default", 3},
@@ -43,7 +44,8 @@ size_t NeededInputs(const Node& node) {
   for (const auto& [name, count] : kNeeded)
     if (node.aten == name) return count;
   for (absl::string_view all :
-       {"aten.cat.default", "aten.concat.default", "aten.stack.default"})
+       {"aten.cat.default", "aten.concat.default", "aten.stack.default",
+        "aten.broadcast_tensors.default"})
     if (node.aten == all) return node.inputs.size();
   return 1;
 }
@@ -53,6 +55,16 @@ bool HasNeeded(const Raised& raised) {
   return raised.in.size() >= std::max<size_t>(needed, 1) &&
          std::find(raised.in.begin(), raised.in.begin() + needed, kNoValue) ==
              raised.in.begin() + needed;
+}
+
+ValueId Better(Rewriter& to, ValueId v) {
+  if (const ValueId apart = ApartFromMerge(to, v); apart != v)
+    return to.Reshape(Better(to, apart), to.ShapeOf(v));
+  for (Pattern* pattern :
+       {MatchLayerNorm, MatchRmsNorm, MatchHeadNorms, MatchActivation,
+        MatchRotary, MatchAttention, MatchRouterLoss})
+    v = pattern(to, v);
+  return v;
 }
 
 }  // namespace
@@ -117,7 +129,7 @@ absl::StatusOr<Program> Raise(const Program& source) {
     std::vector<ValueId> values;
     const bool looked_at = HasNeeded(raised);
     for (Raiser* raiser :
-         {RaiseStructure, RaiseDropout, RaiseProduct, RaiseNorm,
+         {RaiseStructure, RaiseRepeats, RaiseDropout, RaiseProduct, RaiseNorm,
           RaiseActivation, RaiseAttention, RaiseLoss}) {
       if (looked_at) values = raiser(to, raised);
       if (!values.empty()) break;
@@ -137,10 +149,7 @@ absl::StatusOr<Program> Raise(const Program& source) {
       values.clear();
       for (ValueId output : node.outputs) values.push_back(to.Mapped(output));
     }
-    for (Pattern* pattern : {MatchLayerNorm, MatchRmsNorm, MatchHeadNorms,
-                             MatchActivation, MatchRotary, MatchRouterLoss}) {
-      if (values.size() == 1) values[0] = pattern(to, values[0]);
-    }
+    if (values.size() == 1) values[0] = Better(to, values[0]);
     for (size_t i = 0; i < values.size(); ++i)
       to.Map(node.outputs[i], values[i]);
   }

@@ -6,7 +6,8 @@
 // operation of ours has (structure.cc: views are reshapes, splits are slices),
 // then the patterns that end at it are tried (norms.cc, rotary.cc,
 // attention.cc, activations.cc, dropout.cc, loss.cc, mixture.cc,
-// router_loss.cc). What is not recognised stays an ATen operation: right,
+// router_loss.cc); what works on merged leading dimensions is done on them
+// apart (merged.cc). What is not recognised stays an ATen operation: right,
 // without a fast kernel.
 #ifndef AUTOTP_COORDINATOR_MODEL_EXPORTED_RAISE_H_
 #define AUTOTP_COORDINATOR_MODEL_EXPORTED_RAISE_H_
@@ -64,12 +65,13 @@ struct Raised {
 // know the node.
 using Raiser = std::vector<program::ValueId>(Rewriter& to, const Raised& node);
 Raiser RaiseStructure;   // views, slices, joins, casts
+Raiser RaiseRepeats;     // expansions and repetitions
 Raiser RaiseDropout;     // dropout of any value
 Raiser RaiseProduct;     // linear, embedding, add, mul
 Raiser RaiseNorm;        // norms that are one operation
 Raiser RaiseActivation;  // activations that are one operation
-Raiser RaiseAttention;   // fused, or written out
-Raiser RaiseLoss;        // shifted cross-entropy
+Raiser RaiseAttention;   // what is one operation
+Raiser RaiseLoss;        // cross-entropy of tokens
 
 // x, dropped by our counters; kNoValue if that is not possible. It needs to
 // know where the sequences are: in the dimension that is as long as the
@@ -94,6 +96,12 @@ Pattern MatchHeadNorms;
 Pattern MatchActivation;
 Pattern MatchRotary;
 Pattern MatchRouterLoss;
+Pattern MatchAttention;  // written out with a softmax
+
+// The same operation on the leading dimensions that a reshape merged before it,
+// in a shape of its own; `v` where there are none. Heads that are merged with
+// sequences could not be cut.
+Pattern ApartFromMerge;
 
 }  // namespace autotp::model
 

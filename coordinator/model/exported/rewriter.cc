@@ -142,7 +142,8 @@ ValueId Rewriter::MakeAten(absl::string_view name, std::vector<ValueId> inputs,
   Node node{
       Operation::kAten, std::move(inputs), {}, std::move(attributes), scope_};
   node.aten = std::string(name);
-  node.attributes["tensors"] = std::vector<int64_t>(node.inputs.size(), 1);
+  node.attributes.try_emplace("tensors",
+                              std::vector<int64_t>(node.inputs.size(), 1));
   output.name = absl::StrCat(scope_, scope_.empty() ? "" : ".", name);
   const ValueId made =
       AddValue(std::move(output), static_cast<int>(program_.nodes.size()));

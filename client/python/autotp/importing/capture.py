@@ -17,6 +17,9 @@ from autotp.importing.errors import ImportFailure, calling_line, users_line
 
 # The stand-in for the type that a job computes in; fp32 stays fp32.
 COMPUTE_DTYPE = torch.bfloat16
+# The stand-in for bfloat16 where the code says so by name: it rounds whatever
+# the job computes in.
+BFLOAT16_BY_NAME = torch.float16
 
 
 @dataclass
@@ -29,6 +32,7 @@ class Captured:
     constants: dict  # buffers that no file stores, and constants: values
     initialization: dict = field(default_factory=dict)
     stored_names: dict = field(default_factory=dict)  # first name -> in files
+    rounds: bool = False  # constants may be of BFLOAT16_BY_NAME
     parts: dict = field(default_factory=dict)  # of merged ones (merged.py)
 
     def file_names(self, name):
@@ -152,7 +156,12 @@ def _to_meta(module):
 
 class _KeptNumbers(TorchFunctionMode):
     """What a forward writes as numbers keeps its values, which meta would
-    lose: tensors are made of them on the CPU, and x[..., [2], :] is a slice."""
+    lose: tensors are made of them on the CPU, and x[..., [2], :] is a slice.
+    `rounds`: something is made a bfloat16 by name."""
+
+    def __init__(self):
+        super().__init__()
+        self.rounds = False
 
     def __torch_function__(self, func, types, args=(), kwargs=None):
         kwargs = dict(kwargs or {})
@@ -165,6 +174,9 @@ class _KeptNumbers(TorchFunctionMode):
             kwargs.setdefault("dtype", like.dtype)
             device = kwargs.pop("device", like.device)
             return torch.tensor(data, **kwargs, device="cpu").to(device)
+        if func is torch.Tensor.bfloat16 and args[0].dtype is torch.float32:
+            self.rounds = True
+            return args[0].to(BFLOAT16_BY_NAME)
         if func is torch.Tensor.__getitem__:
             args = (args[0], _without_lists(args[1], args[0].device))
         return func(*args, **kwargs)
@@ -193,9 +205,10 @@ def capture(module, args, kwargs, initialization=None, stored_names=None,
     module.train()
     args, kwargs = torch.utils._pytree.tree_map_only(
         torch.Tensor, lambda t: t.to("meta"), (args, kwargs))
+    kept = _KeptNumbers()
     functions = {}
     try:
-        with torch.device("meta"), _KeptNumbers(), \
+        with torch.device("meta"), kept, \
                 gradients.noting_functions(functions, calling_line):
             program = torch.export.export(module, args, kwargs, strict=False)
         gradients.detach_regions(program.graph_module)
@@ -220,4 +233,5 @@ def capture(module, args, kwargs, initialization=None, stored_names=None,
                       if isinstance(tensor, torch.Tensor)
                       and tensor.device.type != "meta"})
     return Captured(program, names, aliases, shapes, trained, constants,
-                    initialization or {}, stored_names or {}, parts or {})
+                    initialization or {}, stored_names or {}, kept.rounds,
+                    parts or {})

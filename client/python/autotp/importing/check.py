@@ -63,6 +63,15 @@ def _rotary_table(node, _):
     return angles.cos() * scale, angles.sin() * scale
 
 
+def _alibi_table(node, _):
+    attributes = node["attrs"]
+    slopes = torch.tensor(attributes["slopes"], dtype=torch.float32)
+    if attributes.get("rounded"):
+        slopes = slopes.bfloat16()
+    made = slopes[:, None] * torch.arange(attributes["length"])
+    return [made.float() * attributes.get("scale", 1.0)]
+
+
 def _experts(node, values):
     x, weights, chosen, *matrices = [values[v] for v in node["in"]]
     count = node["attrs"]["count"]
@@ -70,7 +79,8 @@ def _experts(node, values):
     return experts.compute(x, weights, chosen, *runs, node["attrs"]["kind"])
 
 
-_OWN = {"rotary_table": _rotary_table, "experts": _experts}
+_OWN = {"rotary_table": _rotary_table, "alibi_table": _alibi_table,
+        "experts": _experts}
 
 
 def run(document, tensors, inputs):

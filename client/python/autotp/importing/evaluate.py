@@ -2,7 +2,7 @@
 import torch
 from torch.export.graph_signature import InputKind
 
-from autotp.importing.capture import COMPUTE_DTYPE
+from autotp.importing.capture import BFLOAT16_BY_NAME, COMPUTE_DTYPE
 from autotp.importing.random_numbers import is_random
 
 
@@ -12,6 +12,8 @@ def _on_cpu(value):
         return torch.device("cpu")
     if value is COMPUTE_DTYPE:
         return torch.float32
+    if value is BFLOAT16_BY_NAME:
+        return torch.bfloat16
     if isinstance(value, (list, tuple)):
         return type(value)(_on_cpu(v) for v in value)
     return value

@@ -1,6 +1,7 @@
 """A Hugging Face folder, or a model's name, becomes a folder to train."""
 from autotp.importing import (capture, files, hub, huggingface, inputs,
-                              merged, outputs, program, sizes, stored_names)
+                              merged, outputs, program, rope, sizes,
+                              stored_names)
 
 
 def import_folder(options, progress):
@@ -22,6 +23,7 @@ def import_folder(options, progress):
     found = {}
 
     def written(batch, tokens):
+        rope.settle(model, tokens)
         given = inputs.examples(taken, batch, tokens, capture.COMPUTE_DTYPE)
         captured = capture.capture(model, (), {**given, **extra}, filled, names,
                                    parts)

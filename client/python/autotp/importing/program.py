@@ -114,6 +114,8 @@ class _Translator:
         value = self.constants.value(node)
         if value is not None:
             value = value.to("cpu")
+            if value.dtype is torch.bfloat16:
+                value = value.float()
             hints = [v for v in self.captured.constants.values()]
             meta = node.meta.get("val")
             made = recognise.constant(self.writer, value, hints)

@@ -17,6 +17,14 @@ _DTYPES = {torch.bool: "bool", torch.int64: "int64", torch.int32: "int64",
            torch.float64: "float32"}
 
 
+def _unsupported(dtype):
+    if dtype is torch.float16:  # or BFLOAT16_BY_NAME
+        return ImportFailure("values that the module itself makes 16-bit are "
+                             "not supported; leave their type to the job")
+    return ImportFailure(f"values of type {dtype} are not supported; compute "
+                         "in float32 or bfloat16")
+
+
 class Writer:
     """The program under construction."""
 
@@ -31,15 +39,13 @@ class Writer:
 
     def kind_of(self, dtype):
         if dtype not in _KINDS:
-            raise ImportFailure(f"values of type {dtype} are not supported; "
-                                "compute in float32 or bfloat16")
+            raise _unsupported(dtype)
         kind = _KINDS[dtype]
         return "float" if self.all_float and kind == "float32" else kind
 
     def dtype_of(self, dtype):
         if dtype not in _DTYPES:
-            raise ImportFailure(f"values of type {dtype} are not supported; "
-                                "compute in float32 or bfloat16")
+            raise _unsupported(dtype)
         return _DTYPES[dtype]
 
     def value(self, name, shape, kind):
@@ -72,6 +78,16 @@ class Writer:
             self.node("rotary_table", [], out, attributes)
             self._tables[key] = out
         return self._tables[key]
+
+    def alibi_table(self, slopes, length, scale, rounded):
+        out = self.value("alibi", [len(slopes), length], "float32")
+        attributes = {"slopes": [float(s) for s in slopes], "length": length}
+        if scale != 1.0:
+            attributes["scale"] = scale
+        if rounded:
+            attributes["rounded"] = True
+        self.node("alibi_table", [], [out], attributes)
+        return out
 
     def stored_constant(self, name, tensor):
         if name in self.stored:
