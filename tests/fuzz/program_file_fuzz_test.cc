@@ -57,6 +57,7 @@ testing::FuzzOptions ByteOptions(std::vector<std::string> corpus) {
                     "9223372036854775807",
                     "[2,16,64]",
                     "\"aten.mul.Tensor\"",
+                    "\"experts\"",
                     "\"float\"",
                     "\"bool\"",
                     "\"index\"",
@@ -101,7 +102,9 @@ const std::vector<json>& Values() {
                             "aten.scaled_dot_product_attention.default",
                             "aten.cross_entropy_loss.default",
                             "aten.from_file.default",
-                            "rotary_table"};
+                            "rotary_table",
+                            "alibi_table",
+                            "experts"};
   return *values;
 }
 
@@ -143,7 +146,7 @@ TEST(ProgramFileFuzzTest, AnyFileEndsInAnAnswer) {
   std::vector<std::string> corpus;
   std::vector<json> trees;
   for (const char* name :
-       {"llama.json", "falcon.json", "gpt2.json",
+       {"llama.json", "mixtral.json", "falcon.json", "gpt2.json",
         "masked_language_model/autotp_program.json",
         "classifier/autotp_program.json", "linear_stack/autotp_program.json"}) {
     corpus.push_back(ReadFile(name));

@@ -49,18 +49,17 @@ ValueId WithoutExpansions(const Rewriter& to, ValueId v) {
   }
 }
 
+}  // namespace
+
 std::optional<Mask> Both(const std::optional<Mask>& a,
                          const std::optional<Mask>& b) {
   if (!a.has_value() || !b.has_value()) return std::nullopt;
   if (a->seen != kNoValue && b->seen != kNoValue) return std::nullopt;
-  if (a->window > 0 && b->window > 0) return std::nullopt;
-  if (a->causal != b->causal && std::max(a->window, b->window) > 0)
-    return std::nullopt;
-  return Mask{a->causal || b->causal, std::max(a->window, b->window),
+  const int64_t least = std::min(a->window, b->window);
+  return Mask{a->causal || b->causal,
+              least > 0 ? least : std::max(a->window, b->window),
               std::max(a->seen, b->seen)};
 }
-
-}  // namespace
 
 std::optional<Mask> ReadMask(const Rewriter& to, ValueId mask) {
   const ValueId narrow = to.Narrowest(mask);

@@ -18,6 +18,10 @@ struct Mask {
   program::ValueId seen = program::kNoValue;
 };
 
+// Keys that both let a query see; nullopt: that is none of these.
+std::optional<Mask> Both(const std::optional<Mask>& a,
+                         const std::optional<Mask>& b);
+
 // Of a mask that says true where a key is seen; nullopt: it is none of these.
 std::optional<Mask> ReadMask(const Rewriter& to, program::ValueId mask);
 

@@ -11,10 +11,27 @@ using program::kNoValue;
 using program::Node;
 using program::Operation;
 using program::ValueId;
+using program::ValueKind;
 
 namespace {
 
 using Shape = std::vector<int64_t>;
+
+// [B, T, C] of [B, 1, T, C] and the like.
+ValueId WithoutOnes(const Rewriter& to, ValueId x) {
+  const Node* more = to.Producer(x, Operation::kReshape);
+  if (more == nullptr) return x;
+  const ValueId before = more->inputs[0];
+  if (to.ShapeOf(before).size() < 3 ||
+      to.ShapeOf(before).size() >= to.ShapeOf(x).size() ||
+      to.ShapeOf(before).back() != to.ShapeOf(x).back())
+    return x;
+  const auto without = [](Shape shape) {
+    shape.erase(std::remove(shape.begin(), shape.end(), 1), shape.end());
+    return shape;
+  };
+  return without(to.ShapeOf(before)) == without(to.ShapeOf(x)) ? before : x;
+}
 
 // x weight^T + bias on x as it was before it was flattened into rows.
 ValueId Linear(Rewriter& to, ValueId x, ValueId weight, ValueId bias,
@@ -24,10 +41,17 @@ ValueId Linear(Rewriter& to, ValueId x, ValueId weight, ValueId bias,
     weight = transpose->inputs[0];
     transposed = !transposed;
   }
-  x = to.Unflattened(x);
+  Attributes attributes;
+  if (to.ValueOf(x).kind == ValueKind::kFloat32 &&
+      to.ValueOf(to.WithoutCasts(x)).kind == ValueKind::kFloat) {
+    attributes["float32"] = true;
+    x = to.WithoutCasts(x);
+    weight = to.WithoutCasts(weight);
+    bias = to.WithoutCasts(bias);
+  }
+  x = WithoutOnes(to, to.Unflattened(x));
   std::vector<ValueId> inputs = {x, weight};
   if (bias != kNoValue) inputs.push_back(bias);
-  Attributes attributes;
   if (transposed) attributes["transposed"] = true;
   const ValueId y =
       to.Make(Operation::kLinear, std::move(inputs), std::move(attributes));
@@ -88,6 +112,26 @@ ValueId Scale(Rewriter& to, ValueId x, double factor, bool rounded = false) {
   return to.Make(Operation::kScale, {x}, std::move(attributes));
 }
 
+// alpha a b + beta c of batches, where c adds nothing.
+ValueId BatchedProduct(Rewriter& to, const Raised& node) {
+  const Node* added = Uniform(to, node.in[0]);
+  if (node.Number("beta", 1) != 0 &&
+      (added == nullptr || AtenNumber(*added, "fill_value", 1) != 0))
+    return kNoValue;
+  ValueId product = to.MakeAten("aten.bmm.default", {node.in[1], node.in[2]},
+                                node.source.values[node.node.outputs[0]]);
+  if (const ValueId apart = ApartFromMerge(to, product); apart != product)
+    product = to.Reshape(apart, node.out_shape());
+  return Scale(to, product, node.Number("alpha", 1));
+}
+
+// Are the rows of b as many as those of a, as wide or of one number?
+bool SameRows(Shape a, Shape b) {
+  if (a.empty() || b.empty()) return false;
+  if (b.back() == 1) a.back() = 1;
+  return a == b;
+}
+
 // a op b with the one first that has the result's shape.
 ValueId Elementwise(Rewriter& to, Operation operation, ValueId a, ValueId b,
                     const Shape& out) {
@@ -105,9 +149,9 @@ ValueId Elementwise(Rewriter& to, Operation operation, ValueId a, ValueId b,
   if (to.ShapeOf(a) != out) return kNoValue;
   const ValueId rows = to.Unflattened(a);
   const ValueId others = to.Unflattened(b);
-  if (rows != a && to.ShapeOf(rows) == to.ShapeOf(others)) {
+  if (rows != a && SameRows(to.ShapeOf(rows), to.ShapeOf(others))) {
     const ValueId made = to.Make(operation, {rows, others});
-    return made == kNoValue ? made : to.Reshape(made, out);
+    return made == kNoValue ? made : to.Reshape(MatchActivation(to, made), out);
   }
   const ValueId narrow = to.Narrowest(b);
   return to.Make(operation, {a, narrow});
@@ -182,6 +226,8 @@ std::vector<ValueId> RaiseProduct(Rewriter& to, const Raised& node) {
       in.size() == 2 && to.ShapeOf(in[1]).size() == 2 &&
       to.ShapeOf(in[0]).size() >= 2)
     return {Linear(to, in[0], in[1], kNoValue, /*transposed=*/true, out)};
+  if (name == "aten.baddbmm.default" && in.size() == 3)
+    return {BatchedProduct(to, node)};
   if (name == "aten.embedding.default" && in.size() == 2)
     return {Embedding(to, node)};
   if (name == "aten.add.Tensor" && node.Number("alpha", 1) == 1)

@@ -2,6 +2,9 @@
 //
 // Flow: LoadModel -> ReadProgramFile -> raise.h -> partition/.
 //
+// Its nodes are ATen operations, and two of ours that no row of them says as
+// well: rotary_table and experts (program/operation.h).
+//
 // Sizes may depend on the micro-batch B and the tokens T of a sequence: an
 // integer is a number or {"B": b, "T": t, "BT": c, "1": d}, their sum.
 //

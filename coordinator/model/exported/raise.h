@@ -5,8 +5,10 @@
 // One pass over the program. Each node is first put into the one form that an
 // operation of ours has (structure.cc: views are reshapes, splits are slices),
 // then the patterns that end at it are tried (norms.cc, rotary.cc,
-// attention.cc, activations.cc, loss.cc). What is not recognised stays an ATen
-// operation: right, without a fast kernel.
+// attention.cc, activations.cc, dropout.cc, loss.cc, mixture.cc,
+// router_loss.cc); what works on merged leading dimensions is done on them
+// apart (merged.cc). What is not recognised stays an ATen operation: right,
+// without a fast kernel.
 #ifndef AUTOTP_COORDINATOR_MODEL_EXPORTED_RAISE_H_
 #define AUTOTP_COORDINATOR_MODEL_EXPORTED_RAISE_H_
 
@@ -63,11 +65,28 @@ struct Raised {
 // know the node.
 using Raiser = std::vector<program::ValueId>(Rewriter& to, const Raised& node);
 Raiser RaiseStructure;   // views, slices, joins, casts
+Raiser RaiseRepeats;     // expansions and repetitions
+Raiser RaiseDropout;     // dropout of any value
 Raiser RaiseProduct;     // linear, embedding, add, mul
 Raiser RaiseNorm;        // norms that are one operation
 Raiser RaiseActivation;  // activations that are one operation
-Raiser RaiseAttention;   // fused, or written out
-Raiser RaiseLoss;        // shifted cross-entropy
+Raiser RaiseAttention;   // what is one operation
+Raiser RaiseLoss;        // cross-entropy of tokens
+
+// x, dropped by our counters; kNoValue if that is not possible. It needs to
+// know where the sequences are: in the dimension that is as long as the
+// micro-batch, or its rows are those of one sequence after the other.
+program::ValueId Drop(Rewriter& to, program::ValueId x, double probability,
+                      int64_t stream, const program::Program& source);
+
+// Fused attention with dropout, as products and a softmax; kNoValue where it is
+// none.
+program::ValueId WriteOutAttention(Rewriter& to, const Raised& node);
+
+// Experts are an operation of ours in the file already; the value of theirs
+// with the router that chose them, or kNoValue.
+program::ValueId RaiseExperts(Rewriter& to, const program::Node& node,
+                              std::vector<program::ValueId> inputs);
 
 // Patterns that end at a value of ours: a better one for it, else `v`.
 using Pattern = program::ValueId(Rewriter& to, program::ValueId v);
@@ -76,6 +95,13 @@ Pattern MatchLayerNorm;
 Pattern MatchHeadNorms;
 Pattern MatchActivation;
 Pattern MatchRotary;
+Pattern MatchRouterLoss;
+Pattern MatchAttention;  // written out with a softmax
+
+// The same operation on the leading dimensions that a reshape merged before it,
+// in a shape of its own; `v` where there are none. Heads that are merged with
+// sequences could not be cut.
+Pattern ApartFromMerge;
 
 }  // namespace autotp::model
 

@@ -40,6 +40,17 @@ bool AddsLeadingOnes(const std::vector<int64_t>& from,
                      [](int64_t size) { return size == 1; });
 }
 
+// The inputs, experts one after the other.
+std::vector<ValueId> InOrderOfUse(const Node& node) {
+  if (node.operation != Operation::kExperts) return node.inputs;
+  const auto count = static_cast<size_t>(IntegerOf(node, "count"));
+  const size_t first = node.inputs.size() - 3 * count;
+  std::vector<ValueId> inputs(node.inputs.begin(), node.inputs.begin() + first);
+  for (size_t i = 0; i < 3 * count; ++i)
+    inputs.push_back(node.inputs[first + i % 3 * count + i / 3]);
+  return inputs;
+}
+
 }  // namespace
 
 Rewriter::Rewriter(const Program& source)
@@ -126,6 +137,21 @@ ValueId Rewriter::Make(Operation operation, std::vector<ValueId> inputs,
   return made.empty() ? kNoValue : made[0];
 }
 
+ValueId Rewriter::MakeAten(absl::string_view name, std::vector<ValueId> inputs,
+                           Value output, program::Attributes attributes) {
+  Node node{
+      Operation::kAten, std::move(inputs), {}, std::move(attributes), scope_};
+  node.aten = std::string(name);
+  node.attributes.try_emplace("tensors",
+                              std::vector<int64_t>(node.inputs.size(), 1));
+  output.name = absl::StrCat(scope_, scope_.empty() ? "" : ".", name);
+  const ValueId made =
+      AddValue(std::move(output), static_cast<int>(program_.nodes.size()));
+  node.outputs = {made};
+  program_.nodes.push_back(std::move(node));
+  return made;
+}
+
 void Rewriter::Keep(const Node& node) {
   Node kept = node;
   kept.outputs.clear();
@@ -192,10 +218,11 @@ ValueId Rewriter::Unflattened(ValueId x) {
   const ValueId before = flat->inputs[0];
   std::vector<int64_t> shape = ShapeOf(before);
   int64_t columns = 1;
-  while (!shape.empty() && columns < ShapeOf(x)[1]) {
+  do {
+    if (shape.empty()) return x;
     columns *= shape.back();
     shape.pop_back();
-  }
+  } while (columns < ShapeOf(x)[1]);
   if (columns != ShapeOf(x)[1] || shape.size() < 2) return x;
   shape.push_back(columns);
   return Reshape(before, std::move(shape));
@@ -270,10 +297,10 @@ Program Rewriter::Finish(ValueId loss) && {
   const auto emit = [&](size_t n) {
     kept[n] = false;
     Node node = std::move(program_.nodes[n]);
+    for (ValueId input : InOrderOfUse(node))
+      if (input != kNoValue) list(parameter_of[input]);
     for (ValueId& input : node.inputs) {
-      if (input == kNoValue) continue;
-      list(parameter_of[input]);
-      input = ids[input];
+      if (input != kNoValue) input = ids[input];
     }
     for (ValueId& output : node.outputs) output = declare(output);
     swept.nodes.push_back(std::move(node));

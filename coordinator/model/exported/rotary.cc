@@ -1,6 +1,8 @@
 // Rotary embeddings: x cos + turned(x) sin, over all channels or the first.
+#include <algorithm>
 #include <utility>
 
+#include "coordinator/model/exported/channel_order.h"
 #include "coordinator/model/exported/raise.h"
 
 namespace autotp::model {
@@ -36,12 +38,14 @@ Table TableOf(const Rewriter& to, ValueId factor, size_t rank) {
   Table table;
   const Shape shape = to.ShapeOf(factor);
   ValueId v = Bare(to, factor);
-  if (const Node* repeat = to.Producer(v, "aten.repeat_interleave.self_int")) {
-    const ValueId half = repeat->inputs[0];
+  if (const Node* repeat = to.Producer(v, Operation::kExpand)) {
+    if (IntegerOf(*repeat, "size") != 2 || to.ShapeOf(v).size() != 3 ||
+        IntegerOf(*repeat, "dim") != 2)
+      return {};
+    const ValueId half = Bare(to, repeat->inputs[0]);
     const Node* slice = to.Producer(half, Operation::kSlice);
-    if (slice == nullptr || IntegerOf(*slice, "dim") != 1 ||
-        IntegerOf(*slice, "begin") != 0 ||
-        AtenNumber(*repeat, "repeats", 0) != 2)
+    if (slice == nullptr || to.ShapeOf(half).size() != 2 ||
+        IntegerOf(*slice, "dim") != 1 || IntegerOf(*slice, "begin") != 0)
       return {};
     v = slice->inputs[0];
     if (to.ShapeOf(v)[1] != 2 * to.ShapeOf(half)[1]) return {};
@@ -182,6 +186,77 @@ ValueId MatchPart(Rewriter& to, ValueId v, const Node& join) {
   return made == kNoValue ? v : made;
 }
 
+// x of a product of x's even or odd channels with a table of one angle for
+// each pair; which of both, and of which table.
+struct Half {
+  ValueId x = kNoValue;
+  bool odd = false;
+  const Node* table = nullptr;
+  bool sine = false;
+};
+
+Half HalfOf(const Rewriter& to, ValueId v) {
+  const Node* product = to.Producer(to.WithoutCasts(v), Operation::kMul);
+  if (product == nullptr) return {};
+  const ValueId channels = to.WithoutCasts(product->inputs[0]);
+  const Node* every_second = to.Producer(channels, "aten.slice.Tensor");
+  if (every_second == nullptr) return {};
+  Half half;
+  half.x = every_second->inputs[0];
+  half.odd = AtenInteger(*every_second, "start", 0) == 1;
+  if (!IsEverySecond(to, channels, half.x, half.odd ? 1 : 0)) return {};
+  // [T, R / 2] of [T, R], for heads before positions.
+  const ValueId angles = Bare(to, product->inputs[1]);
+  const Shape shape = to.ShapeOf(angles);
+  const Node* slice = to.Producer(angles, Operation::kSlice);
+  const Shape factor = to.ShapeOf(product->inputs[1]);
+  const bool ones =
+      factor.size() >= 2 && std::all_of(factor.begin(), factor.end() - 2,
+                                        [](int64_t size) { return size == 1; });
+  const bool fits =
+      slice != nullptr && ones && IntegerOf(*slice, "dim") == 1 &&
+      IntegerOf(*slice, "begin") == 0 && to.ShapeOf(channels).size() == 4 &&
+      shape == Shape{to.ShapeOf(channels)[2], to.ShapeOf(channels)[3]} &&
+      factor[factor.size() - 2] == shape[0] &&
+      to.ShapeOf(slice->inputs[0])[1] == to.ShapeOf(half.x)[3];
+  if (!fits) return {};
+  half.table = to.Producer(slice->inputs[0], Operation::kRotaryTable);
+  if (half.table == nullptr) return {};
+  half.sine = slice->inputs[0] == half.table->outputs[1];
+  return half;
+}
+
+// even cos - odd sin, then odd cos + even sin: neighbours turned, and the
+// first of each pair put before the second ones.
+ValueId MatchReordered(Rewriter& to, ValueId v, const Node& join) {
+  if (to.ShapeOf(v).size() != 4 || join.inputs.size() != 2 ||
+      IntegerOf(join, "dim") != 3)
+    return v;
+  const Node* first =
+      to.Producer(to.WithoutCasts(join.inputs[0]), "aten.sub.Tensor", 2);
+  const Node* second =
+      to.Producer(to.WithoutCasts(join.inputs[1]), Operation::kAdd);
+  if (first == nullptr || second == nullptr ||
+      AtenNumber(*first, "alpha", 1) != 1)
+    return v;
+  const Half halves[] = {
+      HalfOf(to, first->inputs[0]), HalfOf(to, first->inputs[1]),
+      HalfOf(to, second->inputs[0]), HalfOf(to, second->inputs[1])};
+  constexpr bool kOdd[] = {false, true, true, false};
+  constexpr bool kSine[] = {false, true, false, true};
+  for (int i = 0; i < 4; ++i) {
+    if (halves[i].table == nullptr || halves[i].x != halves[0].x ||
+        halves[i].table != halves[0].table || halves[i].odd != kOdd[i] ||
+        halves[i].sine != kSine[i])
+      return v;
+  }
+  const Node table = *halves[0].table;
+  const ValueId turned =
+      Rotate(to, to.WithoutCasts(halves[0].x), table, /*neighbours=*/true, 2);
+  const ValueId made = turned == kNoValue ? turned : EvenThenOdd(to, turned);
+  return made == kNoValue ? v : made;
+}
+
 }  // namespace
 
 ValueId MatchRotary(Rewriter& to, ValueId v) {
@@ -191,7 +266,8 @@ ValueId MatchRotary(Rewriter& to, ValueId v) {
   }
   if (const Node* join = to.Producer(v, Operation::kConcat)) {
     const Node copy = *join;
-    return MatchPart(to, v, copy);
+    const ValueId part = MatchPart(to, v, copy);
+    return part == v ? MatchReordered(to, v, copy) : part;
   }
   return v;
 }

@@ -1,6 +1,7 @@
 // Views, slices, joins and casts in the one form that ours have.
 #include <algorithm>
 #include <limits>
+#include <utility>
 
 #include "coordinator/model/exported/raise.h"
 
@@ -19,21 +20,6 @@ using Values = std::vector<ValueId>;
 bool IsOneOf(absl::string_view name,
              std::initializer_list<absl::string_view> names) {
   return std::find(names.begin(), names.end(), name) != names.end();
-}
-
-// Expansion repeats dimensions of length one, each by an operation of its own.
-ValueId Expand(Rewriter& to, ValueId x, const std::vector<int64_t>& shape) {
-  std::vector<int64_t> from = to.ShapeOf(x);
-  if (from.size() > shape.size()) return kNoValue;
-  from.insert(from.begin(), shape.size() - from.size(), 1);
-  x = to.Reshape(x, from);
-  for (size_t d = 0; d < shape.size() && x != kNoValue; ++d) {
-    if (from[d] == shape[d]) continue;
-    if (from[d] != 1) return kNoValue;
-    x = to.Make(Operation::kExpand, {x},
-                {{"dim", static_cast<int64_t>(d)}, {"size", shape[d]}});
-  }
-  return x;
 }
 
 ValueId Permute(Rewriter& to, ValueId x, std::vector<int64_t> order) {
@@ -171,6 +157,7 @@ ValueId Stack(Rewriter& to, const Raised& node) {
   return to.Make(Operation::kConcat, std::move(parts), {{"dim", dim}});
 }
 
+// Parts of length zero add nothing.
 ValueId Concat(Rewriter& to, const Raised& node) {
   const int64_t dim = node.Dim("dim", 0, node.out_shape().size());
   if (dim < 0) return kNoValue;
@@ -183,10 +170,60 @@ ValueId Concat(Rewriter& to, const Raised& node) {
   return to.Make(Operation::kConcat, std::move(parts), {{"dim", dim}});
 }
 
+// Positions [begin, end) of dimension `dim` of x, of the parts that x is joined
+// of where these say it.
+void AddPieces(Rewriter& to, ValueId x, int64_t dim, int64_t begin, int64_t end,
+               Values* pieces) {
+  if (begin >= end) return;
+  const Node* join = to.Producer(x, Operation::kConcat);
+  if (join == nullptr || IntegerOf(*join, "dim") != dim) {
+    pieces->push_back(to.Slice(x, dim, begin, end));
+    return;
+  }
+  const Values parts = join->inputs;
+  int64_t at = 0;
+  for (ValueId part : parts) {
+    const int64_t size = to.ShapeOf(part)[dim];
+    AddPieces(to, part, dim, std::max<int64_t>(begin - at, 0),
+              std::min(end - at, size), pieces);
+    at += size;
+  }
+}
+
+// x with `source` in the place of some of its positions.
+ValueId SliceScatter(Rewriter& to, const Raised& node) {
+  const ValueId x = node.in[0];
+  const std::vector<int64_t> shape = to.ShapeOf(x);
+  const int64_t dim = node.Dim("dim", 0, shape.size());
+  if (dim < 0 || node.in.size() != 2 || node.in[1] == kNoValue ||
+      node.Integer("step", 1) != 1 ||
+      to.ValueOf(x).kind != to.ValueOf(node.in[1]).kind)
+    return kNoValue;
+  const int64_t begin = node.Integer("start", 0);
+  const std::vector<int64_t>& source = to.ShapeOf(node.in[1]);
+  if (source.size() != shape.size() || begin < 0 ||
+      begin > shape[dim] - source[dim])
+    return kNoValue;
+  Values pieces;
+  AddPieces(to, x, dim, 0, begin, &pieces);
+  pieces.push_back(node.in[1]);
+  AddPieces(to, x, dim, begin + source[dim], shape[dim], &pieces);
+  if (std::count(pieces.begin(), pieces.end(), kNoValue) > 0) return kNoValue;
+  return pieces.size() == 1
+             ? pieces[0]
+             : to.Make(Operation::kConcat, std::move(pieces), {{"dim", dim}});
+}
+
 // Casts to the kind that a value has already, and copies of it.
 ValueId Same(Rewriter& to, const Raised& node) {
   const ValueKind kind = node.source.values[node.node.outputs[0]].kind;
-  return to.ValueOf(node.in[0]).kind == kind ? node.in[0] : kNoValue;
+  if (to.ValueOf(node.in[0]).kind == kind) return node.in[0];
+  // A cast between types of numbers, whatever said to which.
+  if (node.name() != "aten.type_as.default" || !to.IsNumber(node.in[0]) ||
+      (kind != ValueKind::kFloat && kind != ValueKind::kFloat32))
+    return kNoValue;
+  return to.MakeAten("aten._to_copy.default", {node.in[0]},
+                     node.source.values[node.node.outputs[0]]);
 }
 
 }  // namespace
@@ -198,8 +235,8 @@ std::vector<ValueId> RaiseStructure(Rewriter& to, const Raised& node) {
   const size_t rank = to.ShapeOf(x).size();
   if (IsOneOf(name, {"aten.clone.default", "aten.alias.default",
                      "aten.contiguous.default", "aten._to_copy.default",
-                     "aten.lift_fresh_copy.default", "aten.dropout.default",
-                     "aten.type_as.default", "aten.to.dtype"}))
+                     "aten.lift_fresh_copy.default", "aten.type_as.default",
+                     "aten.to.dtype"}))
     return {Same(to, node)};
   if (IsOneOf(name,
               {"aten.view.default", "aten.reshape.default",
@@ -208,9 +245,6 @@ std::vector<ValueId> RaiseStructure(Rewriter& to, const Raised& node) {
                "aten.flatten.using_ints", "aten.unflatten.int",
                "aten.view_as.default", "aten.reshape_as.default"}))
     return {to.Reshape(x, node.out_shape())};
-  if (IsOneOf(name, {"aten.expand.default", "aten.broadcast_to.default",
-                     "aten.expand_as.default"}))
-    return {Expand(to, x, node.out_shape())};
   if (name == "aten.transpose.int") {
     const int64_t a = node.Dim("dim0", 0, rank);
     const int64_t b = node.Dim("dim1", 0, rank);
@@ -233,6 +267,7 @@ std::vector<ValueId> RaiseStructure(Rewriter& to, const Raised& node) {
   if (IsOneOf(name, {"aten.cat.default", "aten.concat.default"}))
     return {Concat(to, node)};
   if (name == "aten.stack.default") return {Stack(to, node)};
+  if (name == "aten.slice_scatter.default") return {SliceScatter(to, node)};
   return {};
 }
 

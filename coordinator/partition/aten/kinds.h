@@ -29,6 +29,7 @@ Kind Reduction;
 
 // products.cc
 Kind MatrixProduct;  // [.., i, k] [.., k, j] -> [.., i, j]
+Kind BatchedSum;     // c + [b, i, k] [b, k, j] -> [b, i, j]
 Kind Einsum;
 
 // convolution.cc: x[b,c,..] w[n,c,..] bias[n] -> [b,n,..], or each channel on

@@ -6,7 +6,9 @@ function here returns calls of the writer (program.py) or None.
 """
 import torch
 
-_VERY_NEGATIVE = -1e30
+from autotp.importing import alibi
+
+VERY_NEGATIVE = -1e30
 _BASES = (10000.0, 500000.0, 1000000.0)  # of frequencies that none stores
 _MOST_STORED = 1 << 16  # numbers of a constant that is kept as it is
 
@@ -20,7 +22,8 @@ def constant(writer, value, hints):
     if not value.is_floating_point():
         return None
     return (_uniform(writer, value) or _additive_mask(writer, value)
-            or _rotary_table(writer, value, hints))
+            or _rotary_table(writer, value, hints)
+            or alibi.table(writer, value) or alibi.masked(writer, value))
 
 
 def stored(writer, value, name):
@@ -37,7 +40,7 @@ def _collapsed(value):
     return value
 
 
-def _spread(writer, made, from_shape, shape):
+def spread(writer, made, from_shape, shape):
     """`made`, with leading dimensions added."""
     lead = [1] * (len(shape) - len(from_shape))
     if lead:
@@ -50,30 +53,35 @@ def _spread(writer, made, from_shape, shape):
     return made
 
 
-def causal_window(mask):
-    """Of a [T, S] mask that lets a query see itself and what came before: 0;
-    if only the last w of those: w; of any other mask: None."""
+def band(mask):
+    """Of a [T, T] mask that lets a query see the `before` tokens before it and
+    the `after` tokens behind it: (before, after); None is all of them. Of any
+    other mask, and of one that hides nothing: None."""
     rows, columns = mask.shape
     if rows != columns or rows < 2:
         return None
-    if not bool(torch.equal(mask, mask.tril())) or not bool(
-            mask.diagonal().all()):
+    before, after = int(mask[:, 0].sum()) - 1, int(mask[0].sum()) - 1
+    if before < 0 or after < 0 or before + after == 2 * (rows - 1):
         return None
-    seen = int(mask[-1].sum())
-    made = torch.ones_like(mask).tril().triu(1 - seen)
+    made = torch.ones_like(mask).tril(after).triu(-before)
     if not torch.equal(mask, made):
         return None
-    return 0 if seen == columns else seen
+    return (None if before == rows - 1 else before,
+            None if after == rows - 1 else after)
 
 
-def _causal(writer, window, size):
+def write_band(writer, found, size):
+    before, after = found
     shape = [size, size]
     made = writer.call("aten.ones.default", [], shape, "bool", size=shape,
                        dtype="bool")
-    made = writer.call("aten.tril.default", [made], shape, "bool")
-    if window:
+    if after is not None:
+        diagonal = {"diagonal": after} if after else {}
+        made = writer.call("aten.tril.default", [made], shape, "bool",
+                           **diagonal)
+    if before is not None:
         made = writer.call("aten.triu.default", [made], shape, "bool",
-                           diagonal=1 - window)
+                           diagonal=-before)
     return made
 
 
@@ -81,31 +89,31 @@ def _mask(writer, value):
     small = _collapsed(value)
     if small.dim() != 2:
         return None
-    window = causal_window(small)
-    if window is None:
+    found = band(small)
+    if found is None:
         return None
-    made = _causal(writer, window, small.shape[0])
-    return _spread(writer, made, small.shape, value.shape)
+    made = write_band(writer, found, small.shape[0])
+    return spread(writer, made, small.shape, value.shape)
 
 
 def _additive_mask(writer, value):
     small = _collapsed(value)
     if small.dim() != 2:
         return None
-    open_, closed = small == 0, small <= _VERY_NEGATIVE
+    open_, closed = small == 0, small <= VERY_NEGATIVE
     if not bool((open_ | closed).all()):
         return None
-    window = causal_window(open_)
-    if window is None:
+    found = band(open_)
+    if found is None:
         return None
-    made = _causal(writer, window, small.shape[0])
+    made = write_band(writer, found, small.shape[0])
     shape = list(small.shape)
     zeros = writer.call("aten.zeros.default", [], shape, "float", size=shape)
     lowest = writer.call("aten.full.default", [], [], "float", size=[],
                          fill_value=float(small.min()))
     made = writer.call("aten.where.self", [made, zeros, lowest], shape,
                        "float")
-    return _spread(writer, made, shape, value.shape)
+    return spread(writer, made, shape, value.shape)
 
 
 def _uniform(writer, value):
@@ -141,7 +149,7 @@ def _positions(writer, value):
         return None
     made = writer.call("aten.arange.start", [], [end - begin], "index",
                        start=begin, end=end, dtype="int64")
-    return _spread(writer, made, small.shape, value.shape)
+    return spread(writer, made, small.shape, value.shape)
 
 
 def _rotary_table(writer, value, hints):
@@ -187,7 +195,7 @@ def _rotary_table(writer, value, hints):
     if len([d for d in ones if d != 1]) != 2 or ones[-1] != width:
         return None
     made = writer.call("aten.reshape.default", [made], ones, shape=ones)
-    return _spread(writer, made, ones, value.shape)
+    return spread(writer, made, ones, value.shape)
 
 
 def _candidates(angles, kind, scale, hints):
