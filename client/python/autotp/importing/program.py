@@ -302,7 +302,7 @@ class _Translator:
         inputs, attributes, tensors = [], {}, []
         numbers = {a.name for a in schema if "Tensor" in str(a.type)
                    and isinstance(given.get(a.name), (int, float))}
-        if numbers and operation in _SCALAR_FORMS:
+        if numbers == {"other"} and operation in _SCALAR_FORMS:
             operation, tensor_like = _SCALAR_FORMS[operation], set()
         else:
             tensor_like = numbers
