@@ -51,6 +51,7 @@ constexpr TableRow kTable[] = {
      "mean min norm prod std var"},
     {aten::MatrixProduct, "bmm matmul"},
     {aten::Einsum, "einsum"},
+    {aten::GroupedProduct, "_grouped_mm"},
     {aten::Convolution, "conv1d conv2d conv3d"},
     {aten::Attention, "scaled_dot_product_attention"},
     {aten::Index, "index"},

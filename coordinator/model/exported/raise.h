@@ -69,6 +69,9 @@ Raiser RaiseActivation;  // activations that are one operation
 Raiser RaiseAttention;   // fused, or written out
 Raiser RaiseLoss;        // shifted cross-entropy
 
+// At the end: strided slices that no pattern took (strides.cc).
+program::Program SpreadStrides(program::Program source);
+
 // Experts are an operation of ours in the file already; the value of theirs
 // with the router that chose them, or kNoValue.
 program::ValueId RaiseExperts(Rewriter& to, const program::Node& node,

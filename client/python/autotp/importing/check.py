@@ -69,8 +69,14 @@ def _histogram(node, values):
     return _call(node, {node["in"][0]: of.float()}).to(of.dtype)
 
 
+def _grouped_product(node, values):
+    offsets = node["in"][2]
+    return _call(node, {**values, offsets: values[offsets].int()})
+
+
 _OWN = {"rotary_table": _rotary_table, "experts": _experts,
-        "aten.histc.default": _histogram}
+        "aten.histc.default": _histogram,
+        "aten._grouped_mm.default": _grouped_product}
 
 
 def run(document, tensors, inputs):
