@@ -1,5 +1,6 @@
 #include "coordinator/partition/aten_rules.h"
 
+#include <algorithm>
 #include <map>
 #include <utility>
 
@@ -15,41 +16,53 @@ using program::Program;
 
 namespace {
 
-constexpr int kMostLabels = 63;
+constexpr size_t kMostLabels = 63;
+constexpr size_t kPrefix = 5;  // of "aten."
 
 struct TableRow {
   aten::Kind* kind;
-  absl::string_view names;  // without "aten." and overload
+  absl::string_view
+      names;  // without "aten."; with overload where others differ
 };
 
 // Every operation that has a rule, by the kind that labels its dimensions.
 constexpr TableRow kTable[] = {
     {aten::Pointwise,
-     "__and__ __or__ __xor__ _to_copy abs acos add addcdiv addcmul alias "
-     "asin atan atan2 bitwise_and bitwise_not bitwise_or bitwise_xor "
-     "ceil celu clamp clamp_max clamp_min clone copy cos cosh detach div "
-     "elu empty_like eq erf exp expm1 fill floor floor_divide fmod "
-     "full_like ge gelu gt hardsigmoid hardswish hardtanh isinf isnan le "
-     "leaky_relu lerp log log1p log_sigmoid logical_and logical_not "
-     "logical_or logical_xor lt masked_fill maximum minimum mish mul "
-     "nan_to_num ne neg ones_like pow reciprocal relu relu6 remainder "
-     "round rsqrt rsub selu sgn sigmoid sign silu sin sinh softplus "
-     "softsign sqrt square sub tan tanh threshold trunc where xlogy "
-     "zeros_like"},
+     "__and__ __or__ __xor__ _to_copy abs absolute acos acosh add "
+     "addcdiv addcmul alias alias_copy asin asinh atan atan2 atanh "
+     "bitwise_and bitwise_left_shift bitwise_not bitwise_or "
+     "bitwise_right_shift bitwise_xor ceil celu clamp clamp_max "
+     "clamp_min clip clone contiguous copy copysign cos cosh detach "
+     "detach_copy div divide elu empty_like eq erf erfc erfinv exp exp2 "
+     "expm1 fill fix float_power floor floor_divide fmax fmin fmod frac "
+     "full_like ge gelu greater greater_equal gt hardshrink hardsigmoid "
+     "hardswish hardtanh heaviside hypot isclose isfinite isinf isnan le "
+     "leaky_relu lerp less less_equal lgamma lift_fresh lift_fresh_copy "
+     "log log10 log1p log2 log_sigmoid logaddexp logaddexp2 logical_and "
+     "logical_not logical_or logical_xor logit lt masked_fill max.other "
+     "maximum min.other minimum mish mul multiply nan_to_num ne neg "
+     "negative not_equal ones_like positive pow reciprocal relu relu6 "
+     "remainder round rsqrt rsub selu sgn sigmoid sign silu sin sinc "
+     "sinh softplus softshrink special_erf special_expit "
+     "special_expm1 special_log1p sqrt square sub subtract tan tanh "
+     "threshold to true_divide trunc where xlogy zeros_like"},
     {aten::PointwiseButLastTwo, "tril triu"},
     {aten::PointwiseButNormed, "layer_norm rms_norm"},
     {aten::AlongDim,
-     "_log_softmax _softmax cummax cumprod cumsum gather log_softmax "
-     "logcumsumexp slice slice_scatter softmax"},
+     "_log_softmax _safe_softmax _softmax cummax cummin cumprod cumsum "
+     "gather log_softmax logcumsumexp slice slice_copy slice_scatter "
+     "softmax special_log_softmax special_softmax"},
     {aten::AlongLastDim, "argsort diff glu sort topk"},
     {aten::AlongDims, "flip roll"},
     {aten::ScatterSelect, "select_scatter"},
     {aten::Pad, "constant_pad_nd pad"},
     {aten::Sum, "sum"},
     {aten::Reduction,
-     "all amax amin any argmax argmin linalg_vector_norm logsumexp max "
-     "mean min norm prod std var"},
-    {aten::MatrixProduct, "bmm matmul"},
+     "all amax amin any argmax argmin count_nonzero linalg_norm "
+     "linalg_vector_norm logsumexp max mean min norm prod "
+     "special_logsumexp std std_mean var var_mean"},
+    {aten::MatrixProduct, "bmm linalg_matmul matmul"},
+    {aten::BatchedSum, "baddbmm"},
     {aten::Einsum, "einsum"},
     {aten::GroupedProduct, "_grouped_mm"},
     {aten::Convolution, "conv1d conv2d conv3d"},
@@ -68,6 +81,15 @@ aten::Kind* KindOf(absl::string_view name) {
   }();
   const auto found = kinds.find(name);
   return found == kinds.end() ? nullptr : found->second;
+}
+
+// Values and their positions, say: all have the dimensions of the first.
+bool OutputsAreAlike(const AtenOperation& op) {
+  return !op.node.outputs.empty() &&
+         std::all_of(op.node.outputs.begin(), op.node.outputs.end(),
+                     [&op](program::ValueId output) {
+                       return op.program.values[output].shape == op.output;
+                     });
 }
 
 // Nothing is known: every dimension is needed whole. What has no input is
@@ -100,8 +122,9 @@ PlacementRule AtenRule(const Program& program, const Node& node) {
   AtenOperation op(program, node);
   size_t dims = op.output.size();
   for (const AtenOperation::Shape& shape : op.inputs) dims += shape.size();
-  aten::Kind* const kind = KindOf(op.name);
-  if (dims > kMostLabels || node.outputs.size() != 1 || kind == nullptr ||
+  aten::Kind* kind = KindOf(absl::string_view(node.aten).substr(kPrefix));
+  if (kind == nullptr) kind = KindOf(op.name);
+  if (dims > kMostLabels || kind == nullptr || !OutputsAreAlike(op) ||
       !kind(op))
     return NoRule(op);
   Close(&op.rule);

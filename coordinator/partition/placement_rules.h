@@ -31,10 +31,12 @@ struct PlacementRule {
   std::vector<DimLabel> output;               // of every output of that rank
   uint64_t blocked = 0;  // labels, as bits, that must be whole
   uint64_t summed = 0;   // labels that are summed away: cut gives a partial sum
+  uint64_t needed = 0;   // labels of which every rank needs a position
   int after_sum = -1;    // the input that is added once, after the sum
   bool missing = false;  // the operation is not in the table
 
   bool Blocked(int label) const { return blocked >> label & 1; }
+  bool Needed(int label) const { return needed >> label & 1; }
   bool Summed(int label) const { return summed >> label & 1; }
 };
 

@@ -57,6 +57,7 @@ class Propagator {
   void PlaceAlong(const Node& node, const PlacementRule& rule,
                   const LabelCut& cut);
 
+  bool CanRunAlong(const PlacementRule& rule, const LabelCut& cut) const;
   int InputAlong(const Node& node, const std::vector<DimLabel>& labels,
                  ValueId input, const LabelCut& cut);
 
@@ -75,11 +76,7 @@ class Propagator {
     return copy;
   }
   void EmitCut(SpmdNode node, ValueId out, const DimCut& cut) {
-    SpmdValue value = values_.Like(out);
-    value.spread = Spread::kCut;
-    value.dim = cut.dim;
-    value.ranks = cut.ranks;
-    values_.SetCut(out, values_.Emit(std::move(node), std::move(value)));
+    values_.EmitAll(std::move(node), {out}, cut);
   }
   int EmitPartial(SpmdNode node, ValueId out) {
     SpmdValue value = values_.Like(out, ".partial");
@@ -110,7 +107,8 @@ class Propagator {
 };
 
 void Propagator::Place(const Node& node, const PlacementRule& rule) {
-  if (node.outputs.size() != 1) return PlaceWhole(node);
+  if (node.outputs.size() != 1 && node.operation != Operation::kAten)
+    return PlaceWhole(node);
   if (AnyPending(node) && PlacePending(node)) return;
   switch (node.operation) {
     case Operation::kReshape:
@@ -134,10 +132,19 @@ void Propagator::Place(const Node& node, const PlacementRule& rule) {
   std::optional<LabelCut> cut = CheapestLabel(program_, values_, node, rule);
   if (!cut.has_value())
     cut = PlannedLabel(values_, node, rule, choice_.values[node.outputs[0]]);
-  if (cut.has_value())
+  if (cut.has_value() && CanRunAlong(rule, *cut))
     PlaceAlong(node, rule, *cut);
   else
     PlaceWhole(node);
+}
+
+bool Propagator::CanRunAlong(const PlacementRule& rule,
+                             const LabelCut& cut) const {
+  return !rule.Needed(cut.label) ||
+         std::none_of(cut.ranks->begin(), cut.ranks->end(),
+                      [](const program::Intervals& own) {
+                        return program::Length(own) == 0;
+                      });
 }
 
 // Additions and linear operations on sums that are not all-reduced yet.
@@ -295,7 +302,7 @@ void Propagator::PlaceWhole(const Node& node) {
     same.inputs.push_back(input == kNoValue ? kNoValue
                                             : values_.Whole(input, node));
   }
-  values_.EmitAll(std::move(same), node.outputs);
+  values_.EmitAll(std::move(same), node.outputs, {});
 }
 
 int Propagator::InputAlong(const Node& node,
@@ -340,8 +347,9 @@ void Propagator::PlaceAlong(const Node& node, const PlacementRule& rule,
   local.groups_are_local = node.operation == Operation::kAten &&
                            cut.label == 1 && IsDepthwise(program_, node);
   for (size_t d = 0; d < rule.output.size(); ++d) {
-    if (rule.output[d].label == cut.label)
-      return EmitCut(std::move(local), out, {static_cast<int>(d), cut.ranks});
+    if (rule.output[d].label != cut.label) continue;
+    return values_.EmitAll(std::move(local), node.outputs,
+                           {static_cast<int>(d), cut.ranks});
   }
   AUTOTP_CHECK(false, NodeName(node), " loses its cut label");
 }

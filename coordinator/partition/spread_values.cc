@@ -94,7 +94,8 @@ int SpreadValues::Emit(SpmdNode node, SpmdValue value) {
   return id;
 }
 
-void SpreadValues::EmitAll(SpmdNode node, const std::vector<ValueId>& outputs) {
+void SpreadValues::EmitAll(SpmdNode node, const std::vector<ValueId>& outputs,
+                           const DimCut& cut) {
   bool needs_gradient = false;
   for (int input : node.inputs) {
     needs_gradient =
@@ -103,6 +104,11 @@ void SpreadValues::EmitAll(SpmdNode node, const std::vector<ValueId>& outputs) {
   for (ValueId v : outputs) {
     SpmdValue value = Like(v);
     value.needs_gradient = needs_gradient && IsNumber(value.kind);
+    if (cut.dim >= 0) {
+      value.spread = Spread::kCut;
+      value.dim = cut.dim;
+      value.ranks = cut.ranks;
+    }
     states_[v].value = static_cast<int>(spmd_.values.size());
     node.outputs.push_back(states_[v].value);
     spmd_.values.push_back(std::move(value));
@@ -111,8 +117,6 @@ void SpreadValues::EmitAll(SpmdNode node, const std::vector<ValueId>& outputs) {
 }
 
 void SpreadValues::SetWhole(ValueId v, int value) { states_[v].value = value; }
-
-void SpreadValues::SetCut(ValueId v, int value) { states_[v].value = value; }
 
 void SpreadValues::SetPending(ValueId v, int partial, std::vector<int> terms,
                               const std::string& scope) {

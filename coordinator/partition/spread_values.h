@@ -48,13 +48,13 @@ class SpreadValues {
 
   // Adds a node with one new value, which holds `v` or a part of it.
   int Emit(SpmdNode node, SpmdValue value);
-  // Adds a node that makes all of `outputs`, whole.
-  void EmitAll(SpmdNode node, const std::vector<program::ValueId>& outputs);
+  // Adds a node that makes all of `outputs`, cut like that or whole.
+  void EmitAll(SpmdNode node, const std::vector<program::ValueId>& outputs,
+               const DimCut& cut);
   // A new value like `v` (name, kind, shape), whole.
   SpmdValue Like(program::ValueId v, absl::string_view suffix = "") const;
 
   void SetWhole(program::ValueId v, int value);
-  void SetCut(program::ValueId v, int value);
   // `v` is the sum over the ranks of `partial`, plus the whole `terms`.
   void SetPending(program::ValueId v, int partial, std::vector<int> terms,
                   const std::string& scope);

@@ -50,6 +50,44 @@ class Models(unittest.TestCase):
             resid_dropout=0, embed_dropout=0, attention_dropout=0),
             "GPTNeoForCausalLM")
 
+    def test_bloom_with_six_slopes(self):
+        self.check(transformers.BloomConfig(
+            vocab_size=64, hidden_size=48, n_layer=2, n_head=6,
+            hidden_dropout=0, attention_dropout=0), "BloomForCausalLM")
+
+    def test_falcon_whose_slopes_are_rounded(self):
+        self.check(transformers.FalconConfig(
+            **TINY, alibi=True, bias=True, multi_query=False,
+            parallel_attn=False, hidden_dropout=0, attention_dropout=0),
+            "FalconForCausalLM")
+
+    def test_frequencies_that_depend_on_the_length(self):
+        small = dict(TINY, max_position_embeddings=16)
+        self.check(transformers.LlamaConfig(
+            **small, num_key_value_heads=2, rope_parameters={
+                "rope_type": "dynamic", "rope_theta": 1e4, "factor": 2.0}),
+            "LlamaForCausalLM")
+
+    def test_an_encoder_and_decoder_with_dropout(self):
+        self.check(transformers.T5Config(
+            vocab_size=64, d_model=32, d_kv=8, d_ff=48, num_layers=1,
+            num_heads=4, decoder_start_token_id=0),
+            "T5ForConditionalGeneration")
+
+    def test_pixels(self):
+        self.check(transformers.ViTConfig(
+            hidden_size=32, num_hidden_layers=1, num_attention_heads=4,
+            intermediate_size=48, image_size=8, patch_size=4, num_labels=5),
+            "ViTForImageClassification")
+
+    def test_complex_rotary_embeddings(self):
+        self.check(transformers.DeepseekV2Config(
+            **TINY, kv_lora_rank=16, q_lora_rank=24, qk_rope_head_dim=8,
+            qk_nope_head_dim=8, v_head_dim=8, head_dim=8, n_routed_experts=4,
+            num_experts_per_tok=2, n_shared_experts=1, n_group=1, topk_group=1,
+            moe_intermediate_size=16, first_k_dense_replace=1,
+            topk_method="greedy"), "DeepseekV2ForCausalLM")
+
 
     def test_mixtral_with_experts(self):
         self.check(transformers.MixtralConfig(
@@ -121,14 +159,45 @@ class StoredNames(unittest.TestCase):
 
 
 class Modules(unittest.TestCase):
-    def run_module(self, name):
+    def run_module(self, name, *arguments):
         with tempfile.TemporaryDirectory() as folder:
             return run("--module", f"importer_modules:{name}", "--output",
-                       os.path.join(folder, "out"))
+                       os.path.join(folder, "out"), *arguments)
 
     def test_numbers_of_the_forward_are_kept(self):
         code, said = self.run_module("numbers")
         self.assertEqual(code, 0, said)
+
+    def test_what_is_exported_in_parts(self):
+        for name in ("masks", "complex_numbers", "square", "frozen_statistics"):
+            code, said = self.run_module(name)
+            self.assertEqual(code, 0, said)
+            self.assertIn("for any micro-batch", said)
+
+    def test_the_loss_by_name(self):
+        for loss in ("loss", "1"):
+            code, said = self.run_module("regions", "--loss", loss)
+            self.assertEqual(code, 0, said)
+        code, said = self.run_module("regions", "--loss", "los")
+        self.assertEqual(code, 2)
+        self.assertIn("the outputs are count, loss", said)
+
+    def test_other_lengths_than_the_examples(self):
+        code, said = self.run_module("lengths")
+        self.assertEqual(code, 0, said)
+        self.assertIn("for any micro-batch, 11 to 14 tokens", said)
+
+    def test_what_has_no_program_is_refused_with_its_line(self):
+        for name, what, line in (
+                ("noise", "aten.randn_like.default draws random numbers",
+                 "y + torch.randn_like(y)"),
+                ("straight", "Straight has a backward that is not the gradient",
+                 "self.function.apply("),
+                ("statistics", "norm.running_mean", "eval()")):
+            code, said = self.run_module(name)
+            self.assertEqual(code, 2, said)
+            self.assertIn(what, said)
+            self.assertIn(line, said)
 
     def test_a_branch_on_data_is_refused_with_its_line(self):
         code, said = self.run_module("branch")

@@ -25,9 +25,11 @@ inline std::vector<std::string> ImportedModels() {
   return names;
 }
 
-// Makes the folder inside of `parent`; its path.
+// Makes the folder inside of `parent`, with the program file of `name` or of
+// another model that has the same; its path.
 inline std::string MakeImportedFolder(const std::string& parent,
-                                      const std::string& name) {
+                                      const std::string& name,
+                                      const std::string& program) {
   namespace fs = std::filesystem;
   const fs::path folder = fs::path(parent) / name;
   fs::create_directories(folder);
@@ -37,13 +39,17 @@ inline std::string MakeImportedFolder(const std::string& parent,
     for (const auto& entry : fs::directory_iterator(model))
       fs::copy(entry.path(), folder / entry.path().filename());
   }
-  fs::copy(SourcePath(absl::StrCat("tests/golden/imported/", name, ".json")),
+  fs::copy(SourcePath(absl::StrCat("tests/golden/imported/", program, ".json")),
            folder / "autotp_program.json");
   const fs::path constants =
-      SourcePath(absl::StrCat("tests/golden/imported/", name, ".constants"));
+      SourcePath(absl::StrCat("tests/golden/imported/", program, ".constants"));
   if (fs::exists(constants))
     fs::copy(constants, folder / "autotp_program.constants");
   return folder.string();
+}
+inline std::string MakeImportedFolder(const std::string& parent,
+                                      const std::string& name) {
+  return MakeImportedFolder(parent, name, name);
 }
 
 }  // namespace autotp::testing

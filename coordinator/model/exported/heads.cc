@@ -1,5 +1,6 @@
 #include "coordinator/model/exported/heads.h"
 
+#include <algorithm>
 #include <utility>
 #include <vector>
 
@@ -84,6 +85,47 @@ ValueId Unscaled(Rewriter& to, ValueId q, double* scale) {
   return node.operation == Operation::kReshape
              ? to.Reshape(x, to.ShapeOf(q))
              : to.Transpose(x, IntegerOf(node, "a"), IntegerOf(node, "b"));
+}
+
+ValueId WithBatch(const Rewriter& to, ValueId v) {
+  const Node* merge = to.Producer(to.WithoutCasts(v), Operation::kReshape);
+  if (merge == nullptr) return kNoValue;
+  const ValueId before = merge->inputs[0];
+  Shape merged = to.ShapeOf(before);
+  if (merged.size() < 2) return kNoValue;
+  merged[1] *= merged[0];
+  merged.erase(merged.begin());
+  return merged == to.ShapeOf(v) ? before : kNoValue;
+}
+
+ValueId AlibiOf(const Rewriter& to, ValueId v) {
+  const Shape shape = to.ShapeOf(v);
+  if (shape.size() < 3 || shape[shape.size() - 2] != 1) return kNoValue;
+  std::vector<int64_t> repeated;  // numbers behind each dimension of repeats
+  for (;;) {
+    v = to.WithoutCasts(v);
+    const Node* node = to.Producer(v);
+    if (node == nullptr) return kNoValue;
+    if (node->operation == Operation::kAlibiTable) break;
+    if (node->operation == Operation::kExpand) {
+      const Shape& whole = to.ShapeOf(v);
+      int64_t behind = 1;
+      for (size_t d = IntegerOf(*node, "dim") + 1; d < whole.size(); ++d)
+        behind *= whole[d];
+      repeated.push_back(behind);
+    } else if (node->operation != Operation::kReshape) {
+      return kNoValue;
+    }
+    v = node->inputs[0];
+  }
+  const Shape& table = to.ShapeOf(v);
+  if (table[0] * table[1] == 0) return kNoValue;
+  const bool whole = std::all_of(
+      repeated.begin(), repeated.end(),
+      [&](int64_t behind) { return behind % (table[0] * table[1]) == 0; });
+  const bool four = shape.size() == 4 && shape[1] == table[0];
+  const bool three = shape.size() == 3 && shape[0] % table[0] == 0;
+  return whole && (four || three) && shape.back() == table[1] ? v : kNoValue;
 }
 
 }  // namespace autotp::model

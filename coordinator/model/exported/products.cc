@@ -112,6 +112,19 @@ ValueId Scale(Rewriter& to, ValueId x, double factor, bool rounded = false) {
   return to.Make(Operation::kScale, {x}, std::move(attributes));
 }
 
+// alpha a b + beta c of batches, where c adds nothing.
+ValueId BatchedProduct(Rewriter& to, const Raised& node) {
+  const Node* added = Uniform(to, node.in[0]);
+  if (node.Number("beta", 1) != 0 &&
+      (added == nullptr || AtenNumber(*added, "fill_value", 1) != 0))
+    return kNoValue;
+  ValueId product = to.MakeAten("aten.bmm.default", {node.in[1], node.in[2]},
+                                node.source.values[node.node.outputs[0]]);
+  if (const ValueId apart = ApartFromMerge(to, product); apart != product)
+    product = to.Reshape(apart, node.out_shape());
+  return Scale(to, product, node.Number("alpha", 1));
+}
+
 // Are the rows of b as many as those of a, as wide or of one number?
 bool SameRows(Shape a, Shape b) {
   if (a.empty() || b.empty()) return false;
@@ -213,6 +226,8 @@ std::vector<ValueId> RaiseProduct(Rewriter& to, const Raised& node) {
       in.size() == 2 && to.ShapeOf(in[1]).size() == 2 &&
       to.ShapeOf(in[0]).size() >= 2)
     return {Linear(to, in[0], in[1], kNoValue, /*transposed=*/true, out)};
+  if (name == "aten.baddbmm.default" && in.size() == 3)
+    return {BatchedProduct(to, node)};
   if (name == "aten.embedding.default" && in.size() == 2)
     return {Embedding(to, node)};
   if (name == "aten.add.Tensor" && node.Number("alpha", 1) == 1)

@@ -412,6 +412,8 @@ class Reader {
         node.aten = name;
       } else if (name == OperationName(Operation::kRotaryTable)) {
         node.operation = Operation::kRotaryTable;
+      } else if (name == OperationName(Operation::kAlibiTable)) {
+        node.operation = Operation::kAlibiTable;
       } else if (name == OperationName(Operation::kExperts)) {
         node.operation = Operation::kExperts;
       } else {

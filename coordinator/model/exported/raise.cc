@@ -22,17 +22,10 @@ const Attribute* Find(const Node& node, absl::string_view name) {
   return found == node.attributes.end() ? nullptr : &found->second;
 }
 
-// The ranks of a group would have to draw alike; without it the model that is
-// trained is another one, which its user has to say.
-absl::Status RefuseDropout(const Node& node) {
-  if (node.aten != "aten.dropout.default" &&
-      node.aten != "aten.native_dropout.default")
-    return absl::OkStatus();
-  if (AtenNumber(node, "p", 0) == 0 || !AtenFlag(node, "train", true))
-    return absl::OkStatus();
-  return absl::InvalidArgumentError(
-      absl::StrCat("drops values at random in ", node.scope,
-                   ": set the model's dropout to 0 and import it again"));
+// No rank may draw numbers of its own.
+bool IsDropout(const Node& node) {
+  return node.aten == "aten.dropout.default" ||
+         AtenNumber(node, "dropout_p", 0) != 0;
 }
 
 // How many of its inputs have to be there for the raisers to look at a node.
@@ -43,6 +36,7 @@ size_t NeededInputs(const Node& node) {
       {"aten.mm.default", 2},
       {"aten.matmul.default", 2},
       {"aten.embedding.default", 2},
+      {"aten.baddbmm.default", 3},
       {"aten.add.Tensor", 2},
       {"aten.mul.Tensor", 2},
       {"aten.scaled_dot_product_attention.default", 3},
@@ -50,7 +44,8 @@ size_t NeededInputs(const Node& node) {
   for (const auto& [name, count] : kNeeded)
     if (node.aten == name) return count;
   for (absl::string_view all :
-       {"aten.cat.default", "aten.concat.default", "aten.stack.default"})
+       {"aten.cat.default", "aten.concat.default", "aten.stack.default",
+        "aten.broadcast_tensors.default"})
     if (node.aten == all) return node.inputs.size();
   return 1;
 }
@@ -60,6 +55,16 @@ bool HasNeeded(const Raised& raised) {
   return raised.in.size() >= std::max<size_t>(needed, 1) &&
          std::find(raised.in.begin(), raised.in.begin() + needed, kNoValue) ==
              raised.in.begin() + needed;
+}
+
+ValueId Better(Rewriter& to, ValueId v) {
+  if (const ValueId apart = ApartFromMerge(to, v); apart != v)
+    return to.Reshape(Better(to, apart), to.ShapeOf(v));
+  for (Pattern* pattern :
+       {MatchLayerNorm, MatchRmsNorm, MatchHeadNorms, MatchActivation,
+        MatchRotary, MatchAttention, MatchRouterLoss})
+    v = pattern(to, v);
+  return v;
 }
 
 }  // namespace
@@ -119,14 +124,13 @@ absl::StatusOr<Program> Raise(const Program& source) {
       to.Keep(node);
       continue;
     }
-    if (absl::Status refused = RefuseDropout(node); !refused.ok())
-      return refused;
     Raised raised{node, source, {}};
     for (ValueId input : node.inputs) raised.in.push_back(to.Mapped(input));
     std::vector<ValueId> values;
     const bool looked_at = HasNeeded(raised);
-    for (Raiser* raiser : {RaiseStructure, RaiseProduct, RaiseNorm,
-                           RaiseActivation, RaiseAttention, RaiseLoss}) {
+    for (Raiser* raiser :
+         {RaiseStructure, RaiseRepeats, RaiseDropout, RaiseProduct, RaiseNorm,
+          RaiseActivation, RaiseAttention, RaiseLoss}) {
       if (looked_at) values = raiser(to, raised);
       if (!values.empty()) break;
     }
@@ -135,15 +139,17 @@ absl::StatusOr<Program> Raise(const Program& source) {
       fits = values[i] != kNoValue &&
              to.ShapeOf(values[i]) == source.values[node.outputs[i]].shape;
     }
+    if (!fits && IsDropout(node)) {
+      return absl::InvalidArgumentError(
+          absl::StrCat("drops values at random in ", node.scope,
+                       " in a way that ranks cannot share"));
+    }
     if (!fits) {
       to.Keep(node);
       values.clear();
       for (ValueId output : node.outputs) values.push_back(to.Mapped(output));
     }
-    for (Pattern* pattern : {MatchLayerNorm, MatchRmsNorm, MatchHeadNorms,
-                             MatchActivation, MatchRotary, MatchRouterLoss}) {
-      if (values.size() == 1) values[0] = pattern(to, values[0]);
-    }
+    if (values.size() == 1) values[0] = Better(to, values[0]);
     for (size_t i = 0; i < values.size(); ++i)
       to.Map(node.outputs[i], values[i]);
   }

@@ -5,8 +5,10 @@
 // One pass over the program. Each node is first put into the one form that an
 // operation of ours has (structure.cc: views are reshapes, splits are slices),
 // then the patterns that end at it are tried (norms.cc, rotary.cc,
-// attention.cc, activations.cc, loss.cc, mixture.cc, router_loss.cc). What is
-// not recognised stays an ATen operation: right, without a fast kernel.
+// attention.cc, activations.cc, dropout.cc, loss.cc, mixture.cc,
+// router_loss.cc); what works on merged leading dimensions is done on them
+// apart (merged.cc). What is not recognised stays an ATen operation: right,
+// without a fast kernel.
 #ifndef AUTOTP_COORDINATOR_MODEL_EXPORTED_RAISE_H_
 #define AUTOTP_COORDINATOR_MODEL_EXPORTED_RAISE_H_
 
@@ -63,11 +65,23 @@ struct Raised {
 // know the node.
 using Raiser = std::vector<program::ValueId>(Rewriter& to, const Raised& node);
 Raiser RaiseStructure;   // views, slices, joins, casts
+Raiser RaiseRepeats;     // expansions and repetitions
+Raiser RaiseDropout;     // dropout of any value
 Raiser RaiseProduct;     // linear, embedding, add, mul
 Raiser RaiseNorm;        // norms that are one operation
 Raiser RaiseActivation;  // activations that are one operation
-Raiser RaiseAttention;   // fused, or written out
-Raiser RaiseLoss;        // shifted cross-entropy
+Raiser RaiseAttention;   // what is one operation
+Raiser RaiseLoss;        // cross-entropy of tokens
+
+// x, dropped by our counters; kNoValue if that is not possible. It needs to
+// know where the sequences are: in the dimension that is as long as the
+// micro-batch, or its rows are those of one sequence after the other.
+program::ValueId Drop(Rewriter& to, program::ValueId x, double probability,
+                      int64_t stream, const program::Program& source);
+
+// Fused attention with dropout, as products and a softmax; kNoValue where it is
+// none.
+program::ValueId WriteOutAttention(Rewriter& to, const Raised& node);
 
 // At the end: strided slices that no pattern took (strides.cc).
 program::Program SpreadStrides(program::Program source);
@@ -85,6 +99,12 @@ Pattern MatchHeadNorms;
 Pattern MatchActivation;
 Pattern MatchRotary;
 Pattern MatchRouterLoss;
+Pattern MatchAttention;  // written out with a softmax
+
+// The same operation on the leading dimensions that a reshape merged before it,
+// in a shape of its own; `v` where there are none. Heads that are merged with
+// sequences could not be cut.
+Pattern ApartFromMerge;
 
 }  // namespace autotp::model
 

@@ -137,6 +137,21 @@ ValueId Rewriter::Make(Operation operation, std::vector<ValueId> inputs,
   return made.empty() ? kNoValue : made[0];
 }
 
+ValueId Rewriter::MakeAten(absl::string_view name, std::vector<ValueId> inputs,
+                           Value output, program::Attributes attributes) {
+  Node node{
+      Operation::kAten, std::move(inputs), {}, std::move(attributes), scope_};
+  node.aten = std::string(name);
+  node.attributes.try_emplace("tensors",
+                              std::vector<int64_t>(node.inputs.size(), 1));
+  output.name = absl::StrCat(scope_, scope_.empty() ? "" : ".", name);
+  const ValueId made =
+      AddValue(std::move(output), static_cast<int>(program_.nodes.size()));
+  node.outputs = {made};
+  program_.nodes.push_back(std::move(node));
+  return made;
+}
+
 void Rewriter::Keep(const Node& node) {
   Node kept = node;
   kept.outputs.clear();

@@ -66,6 +66,13 @@ class Rewriter {
   std::vector<program::ValueId> MakeAll(program::Operation operation,
                                         std::vector<program::ValueId> inputs,
                                         program::Attributes attributes = {});
+  // An ATen operation whose inputs are all there, with one result.
+  program::ValueId MakeAten(absl::string_view name,
+                            std::vector<program::ValueId> inputs,
+                            program::Value output,
+                            program::Attributes attributes = {});
+  // Of dropout: no two operations of a program have one.
+  int64_t NextStream() { return streams_++; }
   // `node` of the source as it is.
   void Keep(const program::Node& node);
 
@@ -111,6 +118,7 @@ class Rewriter {
            std::vector<int>>
       made_;
   std::string scope_;
+  int64_t streams_ = 0;
 };
 
 }  // namespace autotp::model

@@ -38,12 +38,14 @@ Table TableOf(const Rewriter& to, ValueId factor, size_t rank) {
   Table table;
   const Shape shape = to.ShapeOf(factor);
   ValueId v = Bare(to, factor);
-  if (const Node* repeat = to.Producer(v, "aten.repeat_interleave.self_int")) {
-    const ValueId half = repeat->inputs[0];
+  if (const Node* repeat = to.Producer(v, Operation::kExpand)) {
+    if (IntegerOf(*repeat, "size") != 2 || to.ShapeOf(v).size() != 3 ||
+        IntegerOf(*repeat, "dim") != 2)
+      return {};
+    const ValueId half = Bare(to, repeat->inputs[0]);
     const Node* slice = to.Producer(half, Operation::kSlice);
-    if (slice == nullptr || IntegerOf(*slice, "dim") != 1 ||
-        IntegerOf(*slice, "begin") != 0 ||
-        AtenNumber(*repeat, "repeats", 0) != 2)
+    if (slice == nullptr || to.ShapeOf(half).size() != 2 ||
+        IntegerOf(*slice, "dim") != 1 || IntegerOf(*slice, "begin") != 0)
       return {};
     v = slice->inputs[0];
     if (to.ShapeOf(v)[1] != 2 * to.ShapeOf(half)[1]) return {};

@@ -22,21 +22,6 @@ bool IsOneOf(absl::string_view name,
   return std::find(names.begin(), names.end(), name) != names.end();
 }
 
-// Expansion repeats dimensions of length one, each by an operation of its own.
-ValueId Expand(Rewriter& to, ValueId x, const std::vector<int64_t>& shape) {
-  std::vector<int64_t> from = to.ShapeOf(x);
-  if (from.size() > shape.size()) return kNoValue;
-  from.insert(from.begin(), shape.size() - from.size(), 1);
-  x = to.Reshape(x, from);
-  for (size_t d = 0; d < shape.size() && x != kNoValue; ++d) {
-    if (from[d] == shape[d]) continue;
-    if (from[d] != 1) return kNoValue;
-    x = to.Make(Operation::kExpand, {x},
-                {{"dim", static_cast<int64_t>(d)}, {"size", shape[d]}});
-  }
-  return x;
-}
-
 ValueId Permute(Rewriter& to, ValueId x, std::vector<int64_t> order) {
   const auto rank = static_cast<int64_t>(to.ShapeOf(x).size());
   if (static_cast<int64_t>(order.size()) != rank) return kNoValue;
@@ -172,6 +157,7 @@ ValueId Stack(Rewriter& to, const Raised& node) {
   return to.Make(Operation::kConcat, std::move(parts), {{"dim", dim}});
 }
 
+// Parts of length zero add nothing.
 ValueId Concat(Rewriter& to, const Raised& node) {
   const int64_t dim = node.Dim("dim", 0, node.out_shape().size());
   if (dim < 0) return kNoValue;
@@ -231,7 +217,13 @@ ValueId SliceScatter(Rewriter& to, const Raised& node) {
 // Casts to the kind that a value has already, and copies of it.
 ValueId Same(Rewriter& to, const Raised& node) {
   const ValueKind kind = node.source.values[node.node.outputs[0]].kind;
-  return to.ValueOf(node.in[0]).kind == kind ? node.in[0] : kNoValue;
+  if (to.ValueOf(node.in[0]).kind == kind) return node.in[0];
+  // A cast between types of numbers, whatever said to which.
+  if (node.name() != "aten.type_as.default" || !to.IsNumber(node.in[0]) ||
+      (kind != ValueKind::kFloat && kind != ValueKind::kFloat32))
+    return kNoValue;
+  return to.MakeAten("aten._to_copy.default", {node.in[0]},
+                     node.source.values[node.node.outputs[0]]);
 }
 
 }  // namespace
@@ -243,8 +235,8 @@ std::vector<ValueId> RaiseStructure(Rewriter& to, const Raised& node) {
   const size_t rank = to.ShapeOf(x).size();
   if (IsOneOf(name, {"aten.clone.default", "aten.alias.default",
                      "aten.contiguous.default", "aten._to_copy.default",
-                     "aten.lift_fresh_copy.default", "aten.dropout.default",
-                     "aten.type_as.default", "aten.to.dtype"}))
+                     "aten.lift_fresh_copy.default", "aten.type_as.default",
+                     "aten.to.dtype"}))
     return {Same(to, node)};
   if (IsOneOf(name,
               {"aten.view.default", "aten.reshape.default",
@@ -253,9 +245,6 @@ std::vector<ValueId> RaiseStructure(Rewriter& to, const Raised& node) {
                "aten.flatten.using_ints", "aten.unflatten.int",
                "aten.view_as.default", "aten.reshape_as.default"}))
     return {to.Reshape(x, node.out_shape())};
-  if (IsOneOf(name, {"aten.expand.default", "aten.broadcast_to.default",
-                     "aten.expand_as.default"}))
-    return {Expand(to, x, node.out_shape())};
   if (name == "aten.transpose.int") {
     const int64_t a = node.Dim("dim0", 0, rank);
     const int64_t b = node.Dim("dim1", 0, rank);

@@ -26,9 +26,13 @@ bool Convolution(AtenOperation& op) {
     op.Block(w[1].label);  // of length one
   } else {
     x[1].label = w[1].label;
-    op.rule.summed |= AtenOperation::Bit(w[1].label);
-    op.rule.after_sum = 2;
+    // A bias would be added by each.
+    if (op.Has(2))
+      op.Block(w[1].label);
+    else
+      op.rule.summed |= AtenOperation::Bit(w[1].label);
   }
+  op.rule.needed = AtenOperation::Bit(1) | AtenOperation::Bit(w[1].label);
   for (size_t d = 2; d < op.output.size(); ++d) {
     op.Block(static_cast<int>(d));
     for (AtenOperation::Labels* labels : {&x, &w}) {

@@ -29,6 +29,7 @@ Kind Reduction;
 
 // products.cc
 Kind MatrixProduct;  // [.., i, k] [.., k, j] -> [.., i, j]
+Kind BatchedSum;     // c + [b, i, k] [b, k, j] -> [b, i, j]
 Kind Einsum;
 Kind GroupedProduct;  // rows [s, k], sorted by expert, [e, k, j] -> [s, j]
 

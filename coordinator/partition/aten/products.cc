@@ -59,6 +59,24 @@ bool GroupedProduct(AtenOperation& op) {
   return true;
 }
 
+// The sum is of one rank: c would be added by each.
+bool BatchedSum(AtenOperation& op) {
+  if (op.inputs.size() != 3 || op.output.size() != 3 ||
+      op.inputs[1].size() != 3 || op.inputs[2].size() != 3)
+    return false;
+  const AtenOperation::Shape& a = op.inputs[1];
+  const AtenOperation::Shape& b = op.inputs[2];
+  if (a != AtenOperation::Shape{op.output[0], op.output[1], b[1]} ||
+      b != AtenOperation::Shape{op.output[0], a[2], op.output[2]})
+    return false;
+  op.NumberOutput();
+  const int inner = op.NewLabel();
+  op.rule.inputs[1] = {{0}, {1}, {inner}};
+  op.rule.inputs[2] = {{0}, {inner}, {2}};
+  op.Block(inner);
+  return op.Align(0);
+}
+
 // Subscripts that are letters from a to z, once in each term; none broadcasts.
 bool Einsum(AtenOperation& op) {
   const program::Attribute* found = op.Find("equation");

@@ -1,12 +1,17 @@
 """Makes these folders: the examples' program files, weights and data, and the
-losses of eight steps in PyTorch.
+losses of eight steps in PyTorch; gpt2 of one layer with dropout, whose
+attention is one operation and written out; and the program files of
+tests/golden/models.
 
     PYTHONPATH=client/python:deploy/examples python tests/golden/imported/make.py
+    ... make.py bloom gemma3    # only these models' program files
 """
 import json
 import os
+import shutil
 import subprocess
 import sys
+import tempfile
 
 import torch
 
@@ -19,6 +24,10 @@ ENDINGS = {"linear_stack": "safetensors", "classifier": "jsonl",
            "masked_language_model": "jsonl"}
 STEPS = 8
 CLIPPING = 1.0  # DeepSpeed's default
+MODELS = os.path.join(HERE, "../models")
+LENGTH = 64
+# Frequencies that depend on the length: that of the traces.
+OTHER_LENGTHS = {"llama_dynamic": 32, "phi3_long": 32}
 
 
 def config_of(name):
@@ -55,11 +64,51 @@ def losses_of(name):
     return losses
 
 
-def main():
+def import_model(*arguments):
+    subprocess.run([sys.executable, "-m", "autotp.import_model", *arguments],
+                   check=True)
+
+
+def program_of(name):
+    """A program file has nothing of the weights but their names."""
+    with tempfile.TemporaryDirectory() as folder:
+        shutil.copytree(os.path.join(MODELS, name, "model"), folder,
+                        dirs_exist_ok=True)
+        import_model("--model", folder, "--sequence-length",
+                     str(OTHER_LENGTHS.get(name, LENGTH)))
+        shutil.copyfile(os.path.join(folder, "autotp_program.json"),
+                        os.path.join(HERE, name + ".json"))
+
+
+def with_dropout():
+    with open(os.path.join(MODELS, "gpt2/model/config.json"),
+              encoding="utf-8") as file:
+        config = json.load(file)
+    config.update(n_layer=1, attn_pdrop=0.1, resid_pdrop=0.2, embd_pdrop=0.3)
+    for attention in ("sdpa", "eager"):
+        config["attn_implementation"] = attention
+        with tempfile.TemporaryDirectory() as folder:
+            with open(os.path.join(folder, "config.json"), "w",
+                      encoding="utf-8") as file:
+                json.dump(config, file)
+            import_model("--model", folder, "--sequence-length", "64")
+            shutil.copy(os.path.join(folder, "autotp_program.json"),
+                        os.path.join(HERE, "dropout", attention + ".json"))
+
+
+def main(names):
+    kept = [file[:-5] for file in sorted(os.listdir(HERE))
+            if file.endswith(".json")]
+    for name in names or kept:
+        if os.path.isdir(os.path.join(MODELS, name)):
+            program_of(name)
+    if names:
+        return
+    os.makedirs(os.path.join(HERE, "dropout"), exist_ok=True)
+    with_dropout()
     for name, ending in ENDINGS.items():
         folder = os.path.join(HERE, name)
-        subprocess.run([sys.executable, "-m", "autotp.import_model", "--module",
-                        f"models:{name}", "--output", folder], check=True)
+        import_model("--module", f"models:{name}", "--output", folder)
         subprocess.run([sys.executable, os.path.join(EXAMPLES, "data.py"), name,
                         os.path.join(folder, f"data.{ending}")], check=True)
         with open(os.path.join(folder, "losses.json"), "w",
@@ -69,4 +118,4 @@ def main():
 
 
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1:])

@@ -5,17 +5,21 @@ buffers that a module computes for itself keep their values aside, since masks
 and rotary tables are recognised by value (constants.py).
 """
 import contextlib
-import traceback
+import warnings
 from dataclasses import dataclass, field
 
 import torch
 from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from autotp.importing.errors import ImportFailure
+from autotp.importing import gradients
+from autotp.importing.errors import ImportFailure, calling_line, users_line
 
 # The stand-in for the type that a job computes in; fp32 stays fp32.
 COMPUTE_DTYPE = torch.bfloat16
+# The stand-in for bfloat16 where the code says so by name: it rounds whatever
+# the job computes in.
+BFLOAT16_BY_NAME = torch.float16
 
 
 @dataclass
@@ -28,6 +32,7 @@ class Captured:
     constants: dict  # buffers that no file stores, and constants: values
     initialization: dict = field(default_factory=dict)
     stored_names: dict = field(default_factory=dict)  # first name -> in files
+    rounds: bool = False  # constants may be of BFLOAT16_BY_NAME
     parts: dict = field(default_factory=dict)  # of merged ones (merged.py)
 
     def file_names(self, name):
@@ -120,38 +125,68 @@ def _without_lists(index, device):
     return parts if isinstance(index, tuple) else parts[0]
 
 
+def _register_tensors(module):
+    """Tensors that a module keeps as plain attributes become buffers."""
+    for owner in module.modules():
+        for name, value in list(vars(owner).items()):
+            if isinstance(value, torch.Tensor) and not name.startswith("_"):
+                delattr(owner, name)
+                owner.register_buffer(name, value, persistent=False)
+
+
+def _to_meta(module):
+    """As module.to("meta"), but what is one tensor stays one."""
+    made = {}
+
+    def moved(tensor):
+        if tensor is None or tensor.device.type == "meta":
+            return tensor
+        if id(tensor) not in made:
+            empty = torch.empty_like(tensor, device="meta")
+            if isinstance(tensor, torch.nn.Parameter):
+                empty = torch.nn.Parameter(empty, tensor.requires_grad)
+            made[id(tensor)] = (tensor, empty)  # its id stays taken
+        return made[id(tensor)][1]
+
+    for owner in module.modules():
+        for tensors in (owner._parameters, owner._buffers):
+            for name, tensor in tensors.items():
+                tensors[name] = moved(tensor)
+
+
 class _KeptNumbers(TorchFunctionMode):
     """What a forward writes as numbers keeps its values, which meta would
-    lose: tensors are made of them on the CPU, and x[..., [2], :] is a slice."""
+    lose: tensors are made of them on the CPU, and x[..., [2], :] is a slice.
+    `rounds`: something is made a bfloat16 by name."""
+
+    def __init__(self):
+        super().__init__()
+        self.rounds = False
 
     def __torch_function__(self, func, types, args=(), kwargs=None):
         kwargs = dict(kwargs or {})
         if func in (torch.tensor, torch.as_tensor) and not isinstance(
                 args[0], torch.Tensor):
-            device = kwargs.pop("device", None)
-            made = func(*args, **kwargs, device="cpu")
-            return made if device is None else made.to(device)
+            device = kwargs.pop("device", None) or "meta"
+            return func(*args, **kwargs, device="cpu").to(device)
         if func is torch.Tensor.new_tensor:
             like, data = args
             kwargs.setdefault("dtype", like.dtype)
             device = kwargs.pop("device", like.device)
             return torch.tensor(data, **kwargs, device="cpu").to(device)
+        if func is torch.Tensor.bfloat16 and args[0].dtype is torch.float32:
+            self.rounds = True
+            return args[0].to(BFLOAT16_BY_NAME)
         if func is torch.Tensor.__getitem__:
             args = (args[0], _without_lists(args[1], args[0].device))
         return func(*args, **kwargs)
 
 
-def users_line(error, folders=("torch/", "autotp/importing")):
-    """The last line of the traceback that is not a library's own."""
-    for frame in reversed(traceback.extract_tb(error.__traceback__)):
-        if not any(folder in frame.filename for folder in folders):
-            return f"{frame.filename}:{frame.lineno}: {frame.line}"
-    return ""
-
-
 def capture(module, args, kwargs, initialization=None, stored_names=None,
             parts=None):
-    """Exports the forward of `module`, in training mode."""
+    """Exports the forward of `module`, in training mode. Its memory is gone
+    then."""
+    _register_tensors(module)
     names, aliases, shapes, trained, first = {}, {}, {}, set(), {}
     for name, tensor in list(module.named_parameters(remove_duplicate=False)) \
             + list(module.named_buffers(remove_duplicate=False)):
@@ -166,13 +201,17 @@ def capture(module, args, kwargs, initialization=None, stored_names=None,
     if not hasattr(module, "_autotp_constants"):  # they are about to be lost
         keep_constants(module, module)
     constants = dict(module._autotp_constants)
-    module = module.to("meta")
+    _to_meta(module)
     module.train()
     args, kwargs = torch.utils._pytree.tree_map_only(
         torch.Tensor, lambda t: t.to("meta"), (args, kwargs))
+    kept = _KeptNumbers()
+    functions = {}
     try:
-        with _KeptNumbers():
+        with torch.device("meta"), kept, \
+                gradients.noting_functions(functions, calling_line):
             program = torch.export.export(module, args, kwargs, strict=False)
+        gradients.detach_regions(program.graph_module)
         program = program.run_decompositions({})  # functional, nothing else
     except Exception as error:  # the export's own reason, whatever it is
         line = users_line(error)
@@ -182,13 +221,17 @@ def capture(module, args, kwargs, initialization=None, stored_names=None,
             f"{type(error).__name__}: {reason}" +
             (f"\n  at {line}" if line else "") +
             "\n  shapes and branches must not depend on the data") from error
+    gradients.compare_functions(functions, warnings.warn)
     if program.graph_signature.buffers_to_mutate:
         changed = sorted(program.graph_signature.buffers_to_mutate.values())
         raise ImportFailure(
             f"the forward changes its buffers ({', '.join(changed[:4])}); "
-            "freeze them, for example with track_running_stats=False")
+            "keep them as they are: BatchNorm with track_running_stats=False, "
+            "or left in eval() by the module's train(); in a factory of yours "
+            "(--module) where the class is another's")
     constants.update({name: tensor for name, tensor in program.constants.items()
                       if isinstance(tensor, torch.Tensor)
                       and tensor.device.type != "meta"})
     return Captured(program, names, aliases, shapes, trained, constants,
-                    initialization or {}, stored_names or {}, parts or {})
+                    initialization or {}, stored_names or {}, kept.rounds,
+                    parts or {})

@@ -10,6 +10,7 @@ import torch
 
 from autotp.importing import experts, merged
 from autotp.importing.errors import ImportFailure
+from autotp.importing.fixed_draws import FixedDraws
 from autotp.importing.flexible import resolve
 
 _DTYPES = {"float32": torch.float32, "int64": torch.int64, "bool": torch.bool}
@@ -44,6 +45,11 @@ def _call(node, values):
             args[argument.name] = tensors if "List" in kind else tensors[0]
         elif argument.name in attributes:
             args[argument.name] = _attribute(attributes[argument.name], kind)
+    if node["op"] == "aten.histc.default" and not args["self"].is_floating_point():
+        args["self"] = args["self"].float()  # the CPU has it for no integers
+        return operator(**args).long()
+    if node["op"] == "aten._grouped_mm.default":
+        args["offs"] = args["offs"].int()  # a file has one kind of integers
     return operator(**args)
 
 
@@ -55,6 +61,15 @@ def _rotary_table(node, _):
     angles = torch.cat([angles, angles], dim=-1)
     scale = attributes.get("scale", 1.0)
     return angles.cos() * scale, angles.sin() * scale
+
+
+def _alibi_table(node, _):
+    attributes = node["attrs"]
+    slopes = torch.tensor(attributes["slopes"], dtype=torch.float32)
+    if attributes.get("rounded"):
+        slopes = slopes.bfloat16()
+    made = slopes[:, None] * torch.arange(attributes["length"])
+    return [made.float() * attributes.get("scale", 1.0)]
 
 
 def _experts(node, values):
@@ -74,7 +89,8 @@ def _grouped_product(node, values):
     return _call(node, {**values, offsets: values[offsets].int()})
 
 
-_OWN = {"rotary_table": _rotary_table, "experts": _experts,
+_OWN = {"rotary_table": _rotary_table, "alibi_table": _alibi_table,
+        "experts": _experts,
         "aten.histc.default": _histogram,
         "aten._grouped_mm.default": _grouped_product}
 
@@ -93,28 +109,30 @@ def run(document, tensors, inputs):
     return values[document["loss"]]
 
 
-def _model(options):
-    if options.module:
-        from autotp import import_model
-        torch.manual_seed(options.seed)
-        return import_model._factory(options.module)()
-    from autotp.importing import huggingface
+def _module(options, taken, batch, tokens):
+    from autotp.importing import custom
+    torch.manual_seed(options.seed)
+    module, tensors = custom.make(options.module)
+    return module, custom.resized(tensors, taken, batch, tokens)
+
+
+def _model(options, taken, batch, tokens):
+    from autotp.importing import files, huggingface, inputs
     config = huggingface.read_config(options.model, options.trust_remote_code)
     if getattr(config.get_text_config(), "attn_logit_softcapping", None):
         config._attn_implementation = "eager"
-    kind = huggingface._class_of(config)
+    kind = huggingface.class_of(config)
+    trusted = {"trust_remote_code": options.trust_remote_code} if hasattr(
+        kind, "from_config") else {}
     torch.manual_seed(options.seed)
-    if huggingface.weight_files(options.model):
+    if files.weight_files(options.model):
         model = kind.from_pretrained(options.model, config=config,
-                                     dtype=torch.float32)
+                                     dtype=torch.float32, **trusted)
     else:
-        model = kind._from_config(config, dtype=torch.float32)
-    inputs = huggingface.example_inputs(model, options.micro_batch or 2,
-                                        options.sequence_length)
-    limit = config.get_text_config().vocab_size
-    for name in ("input_ids", "labels"):
-        inputs[name] = torch.randint(0, limit, inputs[name].shape)
-    return model, inputs
+        make = kind.from_config if trusted else kind._from_config
+        model = make(config, dtype=torch.float32, **trusted)
+    given = inputs.random(taken, batch, tokens, config, type(model).__name__)
+    return model, {**given, **huggingface.switches(model)}
 
 
 def _named(model):
@@ -132,27 +150,16 @@ def _named(model):
     return named
 
 
-def compare(options, folder):
-    """Text about the largest difference; ImportFailure if it is too large."""
-    from safetensors.torch import load_file
-    with open(os.path.join(folder, "autotp_program.json"),
-              encoding="utf-8") as file:
-        document = json.load(file)
-    document = resolve(document, options.micro_batch or 2,
-                       options.sequence_length)
-    model, inputs = _model(options)
-    model.train()
-    output = model(**inputs)
-    loss = torch.utils._pytree.tree_leaves(
-        dict(output) if hasattr(output, "items") else output)[0]
+def _differences(model, given, document, tensors, loss_index, seed):
+    """The program's loss; the largest difference from the module's own step,
+    and where it is."""
+    model.zero_grad(set_to_none=True)
+    torch.manual_seed(seed)  # of dropout
+    loss = torch.utils._pytree.tree_leaves(model(**given))[loss_index]
     loss.backward()
     named = _named(model)
-    tensors = {}
-    constants = os.path.join(folder, "autotp_program.constants")
-    if os.path.exists(constants):
-        tensors.update(load_file(constants))
-    tensors.update(model.named_buffers())
     mine = {}  # name in the module -> in the file
+    tensors = dict(tensors)
     for parameter in document["parameters"]:
         name = parameter["name"]
         for other in [name] + parameter.get("aliases", []):
@@ -162,7 +169,8 @@ def compare(options, folder):
                     not parameter["frozen"])
             elif other in tensors:
                 tensors[name] = tensors[other]
-    got = run(document, tensors, inputs)
+    torch.manual_seed(seed)
+    got = run(document, tensors, given)
     got.backward()
     worst = abs(float(got.detach() - loss.detach())) / max(
         1.0, abs(float(loss.detach())))
@@ -178,8 +186,41 @@ def compare(options, folder):
             float(wanted.norm()) + 1e-4 * scale)
         if not error <= worst:
             worst, where = error, f"the gradient of {name}"
+    return float(got.detach()), worst, where
+
+
+def _compare_at(options, imported, batch, tokens):
+    from safetensors.torch import load_file
+    make = _module if options.module else _model
+    model, given = make(options, imported.inputs, batch, tokens)
+    model.train()
+    tensors = dict(model.named_buffers())
+    constants = os.path.join(imported.folder, "autotp_program.constants")
+    if os.path.exists(constants):
+        tensors.update(load_file(constants))
+    with open(os.path.join(imported.folder, "autotp_program.json"),
+              encoding="utf-8") as file:
+        document = resolve(json.load(file), batch, tokens)
+    arguments = (model, given, document, tensors, imported.loss_index,
+                 options.seed)
+    loss, worst, where = _differences(*arguments)
+    if not worst <= TOLERANCE:  # other draws of the same masks?
+        with FixedDraws():
+            loss, worst, where = _differences(*arguments)
+    sizes = f"{batch} x {tokens}" if tokens else f"{batch}"
     if not worst <= TOLERANCE:
         raise ImportFailure(f"the program differs from the module by {worst:.1e}"
-                            f" in {where}")
-    return (f"loss {float(got.detach()):.6f}; largest difference from PyTorch "
+                            f" in {where} (at {sizes})")
+    return (f"loss {loss:.6f} at {sizes}; largest difference from PyTorch "
             f"{worst:.1e}, in {where}")
+
+
+def compare(options, imported):
+    """Text about the largest differences, at the largest and the smallest
+    size; ImportFailure if one is too large."""
+    batch = imported.document["micro_batch"]
+    shortest, longest = imported.document["sequence_length"]
+    said = [_compare_at(options, imported, batch or 2, longest)]
+    if not batch:
+        said.append(_compare_at(options, imported, 3, shortest))
+    return "\n".join(said)

@@ -2,9 +2,8 @@
 import torch
 from torch.export.graph_signature import InputKind
 
-from autotp.importing.capture import COMPUTE_DTYPE
-
-_RANDOM = ("rand", "dropout", "bernoulli", "multinomial", "normal")
+from autotp.importing.capture import BFLOAT16_BY_NAME, COMPUTE_DTYPE
+from autotp.importing.random_numbers import is_random
 
 
 def _on_cpu(value):
@@ -13,6 +12,8 @@ def _on_cpu(value):
         return torch.device("cpu")
     if value is COMPUTE_DTYPE:
         return torch.float32
+    if value is BFLOAT16_BY_NAME:
+        return torch.bfloat16
     if isinstance(value, (list, tuple)):
         return type(value)(_on_cpu(v) for v in value)
     return value
@@ -38,7 +39,7 @@ class Constants:
                 self._run(node)
 
     def _run(self, node):
-        if any(word in str(node.target) for word in _RANDOM):
+        if is_random(node.target):
             return
         if any(n not in self.values for n in node.all_input_nodes):
             return

@@ -1,8 +1,9 @@
 """One program for any micro-batch and a range of sequence lengths.
 
 Two exports of one model, of other sizes, differ in sizes alone. A size that
-differs is c B T, c T, c B or T + c; which one, the two tell. Where they don't,
-or where the exports differ in more, the program is for its own sizes only.
+differs is c B T, c T, c B, T + c or B (T + c); which one, the two tell. Where
+they don't, or where the exports differ in more, the program is for its own
+sizes only.
 """
 
 _CLOSE = 8  # T + c
@@ -19,10 +20,14 @@ def _fit(one, other, sizes, other_sizes):
     (b, t), (other_b, other_t) = sizes, other_sizes
     for name, at, other_at in (("BT", b * t, other_b * other_t),
                                ("T", t, other_t), ("B", b, other_b)):
-        if one % at == 0 and one // at * other_at == other:
+        if at and one % at == 0 and one // at * other_at == other:
             return {name: one // at}
-    if one - t == other - other_t and abs(one - t) <= _CLOSE:
+    if t and one - t == other - other_t and abs(one - t) <= _CLOSE:
         return {"T": 1, "1": one - t}
+    if t and one % b == 0 and other % other_b == 0:
+        more = one // b - t
+        if more == other // other_b - other_t and abs(more) <= _CLOSE:
+            return {"BT": 1, "B": more}
     raise Differs(f"{one} and {other}")
 
 
@@ -52,7 +57,7 @@ def _merge(one, other, sizes, other_sizes, fits):
 def merge(one, other, sizes, other_sizes):
     """The body of both programs, or Differs."""
     same = {key: _merge(one[key], other[key], sizes, other_sizes, False)
-            for key in ("inputs", "loss", "parameters")}
+            for key in ("inputs", "loss")}
     if len(one["values"]) != len(other["values"]):
         raise Differs("other numbers of values")
     values = []
@@ -70,9 +75,58 @@ def merge(one, other, sizes, other_sizes):
             raise Differs(f"{a['op']} in {a['scope']}")
         nodes.append(dict(a, attrs=_merge(a["attrs"], b["attrs"], sizes,
                                           other_sizes, True)))
+    if len(one["parameters"]) != len(other["parameters"]):
+        raise Differs("other numbers of parameters")
+    parameters, beginnings = [], []
+    for a, b in zip(one["parameters"], other["parameters"]):
+        if a.get("stored") and a["shape"] != b["shape"]:
+            a, pieces = _beginning(a, values)
+            b = dict(b, shape=a["shape"], value=a["value"])
+            beginnings += pieces
+        parameters.append(_merge(a, b, sizes, other_sizes, False))
     return {"inputs": same["inputs"], "values": values,
-            "parameters": same["parameters"], "nodes": nodes,
+            "parameters": parameters, "nodes": beginnings + nodes,
             "loss": same["loss"]}
+
+
+def _beginning(parameter, values):
+    """A constant for the longest sequences, of which shorter ones need the
+    beginning: the parameter under a new value, and the slices that make the
+    old one of it."""
+    old = parameter["value"]
+    name, wanted, kind = values[old]
+    shape = list(parameter["shape"])
+    values.append([name, list(shape), kind])
+    at, nodes = len(values) - 1, []
+    made = dict(parameter, value=at)
+    cut = [d for d, size in enumerate(wanted) if size != shape[d]]
+    for d in cut:
+        shape[d] = wanted[d]
+        if d == cut[-1]:
+            out = old
+        else:
+            values.append([name, list(shape), kind])
+            out = len(values) - 1
+        nodes.append({"op": "aten.slice.Tensor", "in": [at], "out": [out],
+                      "scope": "", "attrs": {"dim": d, "start": 0,
+                                             "end": wanted[d],
+                                             "tensors": [1]}})
+        at = out
+    return made, nodes
+
+
+def compare_constants(longest, shorter):
+    """Differs, where those for shorter sequences are no beginnings."""
+    if longest.keys() != shorter.keys():
+        raise Differs("the constants")
+    for name, tensor in longest.items():
+        other = shorter[name]
+        if tensor.dim() != other.dim():
+            raise Differs(f"the constant {name}")
+        for d, size in enumerate(other.shape):
+            tensor = tensor.narrow(d, 0, min(size, tensor.shape[d]))
+        if tensor.shape != other.shape or not bool((tensor == other).all()):
+            raise Differs(f"the constant {name}")
 
 
 def resolve(value, batch, tokens):

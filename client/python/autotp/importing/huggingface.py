@@ -1,5 +1,5 @@
 """Hugging Face folders: how their models are made and what they are fed."""
-import json
+import inspect
 import os
 
 import torch
@@ -14,6 +14,9 @@ def read_config(folder, trust_remote_code):
     if not os.path.isdir(folder):
         raise ImportFailure(f"{folder}: no such folder; give the model's "
                             "folder, with config.json")
+    if not os.path.exists(os.path.join(folder, "config.json")):
+        raise ImportFailure(f"{folder}: has no config.json; give the folder "
+                            "that save_pretrained() wrote")
     try:
         return AutoConfig.from_pretrained(
             folder, local_files_only=True,
@@ -26,13 +29,23 @@ def read_config(folder, trust_remote_code):
         raise ImportFailure(f"{folder}: {reason}{hint}") from error
 
 
-def _class_of(config):
-    """The class that has a loss: the config's own choice, else causal."""
+def class_of(config):
+    """The class that has a loss: the config's own choice, else causal. Where
+    the class lies in the folder, the way to it that config.json names."""
     import transformers
-    for name in config.architectures or []:
+    wanted = config.architectures or []
+    for name in wanted:
         found = getattr(transformers, name, None)
         if found is not None:
             return found
+    ways = {way: str(where).split(".")[-1] for way, where in
+            (getattr(config, "auto_map", None) or {}).items()
+            if way.startswith("AutoModel") and hasattr(transformers, way)}
+    for way, name in ways.items():
+        if name in wanted:
+            return getattr(transformers, way)
+    if ways and "AutoModelForCausalLM" not in ways:
+        return getattr(transformers, sorted(ways)[-1])
     return transformers.AutoModelForCausalLM
 
 
@@ -41,7 +54,7 @@ def make_model(config, trust_remote_code):
     import transformers
     from transformers.utils import logging
     logging.set_verbosity_error()
-    kind = _class_of(config)
+    kind = class_of(config)
     # Soft caps are not in torch's fused attention.
     text = config.get_text_config()
     if getattr(text, "attn_logit_softcapping", None):
@@ -67,15 +80,10 @@ def make_model(config, trust_remote_code):
     return model, filled
 
 
-def example_inputs(model, micro_batch, sequence_length):
-    """Keyword arguments of the forward: two tensors, never the same one."""
-    shape = (micro_batch, sequence_length)
-    given = {"input_ids": torch.zeros(shape, dtype=torch.long),
-             "labels": torch.ones(shape, dtype=torch.long)}
-    import inspect
-    if "use_cache" in inspect.signature(model.forward).parameters:
-        given["use_cache"] = False
-    return given
+def switches(model):
+    """Arguments of the forward that are no data."""
+    taken = inspect.signature(model.forward).parameters
+    return {"use_cache": False} if "use_cache" in taken else {}
 
 
 def facts(config, model):
@@ -94,19 +102,3 @@ def facts(config, model):
         "head_width": int(width or (hidden // heads if heads else 0)),
         "tp_plan": dict(getattr(model, "tp_plan", None) or {}),
     }
-
-
-def initializer_range(config):
-    return float(getattr(config.get_text_config(), "initializer_range", 0.02)
-                 or 0.02)
-
-
-def weight_files(folder):
-    return sorted(name for name in os.listdir(folder)
-                  if name.endswith(".safetensors")
-                  or name == "model.safetensors.index.json")
-
-
-def config_text(folder):
-    with open(os.path.join(folder, "config.json"), encoding="utf-8") as file:
-        return json.load(file)

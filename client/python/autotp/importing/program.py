@@ -1,9 +1,7 @@
 """Writes a captured graph as AutoTP's program file: plain JSON.
 
-Values have ids; nodes name an operation as torch.export prints it, and give
-tensor arguments as inputs, all others as attributes under the names of the
-operation's schema (proto/autotp/v1/program.proto has the rules). Constants
-that are recognised are written anew; what nothing needs is left out.
+Node by node (writer.py has the form). Constants that are recognised are
+written anew; what nothing needs is left out.
 """
 import json
 import math
@@ -14,8 +12,11 @@ from torch.export.graph_signature import InputKind
 
 from autotp.importing import experts, merged, recognise
 from autotp.importing.capture import COMPUTE_DTYPE
+from autotp.importing.complex_numbers import Pairs, is_complex
 from autotp.importing.errors import ImportFailure
 from autotp.importing.evaluate import Constants
+from autotp.importing.random_numbers import Masks
+from autotp.importing.writer import Writer
 
 FORMAT = "autotp-program"
 VERSION = 1
@@ -28,105 +29,17 @@ _SCALAR_FORMS = {
     "aten.mul.Tensor": "aten.mul.Scalar",
     "aten.div.Tensor": "aten.div.Scalar",
 }
+_NO_NUMBERS = ("\n  a program has one shape for all data: keep numbers in "
+               "tensors (masks, torch.where) instead of Python's")
 _VIEWS = ("aten.view.default", "aten._unsafe_view.default")
-_KINDS = {torch.bool: "bool", torch.int64: "index", torch.int32: "index",
-          COMPUTE_DTYPE: "float", torch.float32: "float32",
-          torch.float64: "float32"}
-_DTYPES = {torch.bool: "bool", torch.int64: "int64", torch.int32: "int64",
-           COMPUTE_DTYPE: "float32", torch.float32: "float32",
-           torch.float64: "float32"}
-
-
-class Writer:
-    """The program under construction."""
-
-    def __init__(self, captured, all_float=False):
-        self.captured = captured
-        self.all_float = all_float  # fp32 is the module's compute type
-        self.values, self.nodes, self.parameters = [], [], []
-        self.inputs, self.loss = [], None
-        self.stored = {}  # name -> tensor
-        self.scope = ""
-        self._tables = {}
-
-    def kind_of(self, dtype):
-        if dtype not in _KINDS:
-            raise ImportFailure(f"values of type {dtype} are not supported; "
-                                "compute in float32 or bfloat16")
-        kind = _KINDS[dtype]
-        return "float" if self.all_float and kind == "float32" else kind
-
-    def dtype_of(self, dtype):
-        if dtype not in _DTYPES:
-            raise ImportFailure(f"values of type {dtype} are not supported; "
-                                "compute in float32 or bfloat16")
-        return _DTYPES[dtype]
-
-    def value(self, name, shape, kind):
-        self.values.append([name, [int(d) for d in shape], kind])
-        return len(self.values) - 1
-
-    def node(self, operation, inputs, outputs, attributes):
-        self.nodes.append({"op": operation, "in": inputs, "out": outputs,
-                           "attrs": attributes, "scope": self.scope})
-
-    def call(self, operation, inputs, shape, kind=None, /, **attributes):
-        """A node with one output and Tensor arguments only; its id."""
-        if kind is None:
-            kind = self.values[inputs[0]][2]
-        out = self.value(operation.split(".")[1], shape, kind)
-        attributes["tensors"] = [1] * len(inputs)
-        self.node(operation, inputs, [out], attributes)
-        return out
-
-    def rotary_table(self, frequencies, length, scale):
-        # A sine tells its scale less exactly than the cosine beside it.
-        key = (tuple(frequencies), length, round(scale, 5))
-        if key not in self._tables:
-            shape = [length, 2 * len(frequencies)]
-            out = [self.value(n, shape, "float32") for n in ("cos", "sin")]
-            attributes = {"inv_freq": [float(f) for f in frequencies],
-                          "length": length}
-            if scale != 1.0:
-                attributes["scale"] = scale
-            self.node("rotary_table", [], out, attributes)
-            self._tables[key] = out
-        return self._tables[key]
-
-    def stored_constant(self, name, tensor):
-        if name in self.stored:
-            name = f"{name}.{len(self.stored)}"
-        kind = self.kind_of(tensor.dtype)
-        if kind in ("index", "bool"):  # files hold numbers
-            self.stored[name] = tensor.float()
-            made = self.parameter(name, list(tensor.shape), "float32", True)
-            return self.call("aten._to_copy.default", [made],
-                             list(tensor.shape), kind,
-                             dtype=self.dtype_of(tensor.dtype))
-        self.stored[name] = tensor.float()
-        return self.parameter(name, list(tensor.shape), kind, True)
-
-    def parameter(self, name, shape, kind, frozen, part=None):
-        """Parameter `name`, or a part of it that files hold by itself."""
-        out = self.value(part or name, shape, kind)
-        first, *others = [part] if part else self.captured.file_names(name)
-        entry = {"name": first, "value": out, "shape": shape,
-                 "frozen": frozen}
-        if name in self.stored:
-            entry["stored"] = True
-        if others:
-            entry["aliases"] = others
-        if name in self.captured.initialization:
-            entry["init"] = list(self.captured.initialization[name])
-        self.parameters.append(entry)
-        return out
-
 
 class _Translator:
     def __init__(self, captured, input_names, writer):
         self.captured, self.writer = captured, writer
         self.input_names = input_names
         self.constants = Constants(captured)
+        self.pairs, self.masks = Pairs(self), Masks(self)
+        self.part = 0  # of complex values, while a node is written for both
         self.ids = {}  # fx node -> id, or list of ids
         self.by_name = {}  # parameter -> id
         program = captured.program
@@ -194,11 +107,15 @@ class _Translator:
 
     def input(self, node):
         """The id of what `node` makes; constants are written when needed."""
+        if is_complex(node):
+            return self.pairs.part(node, self.part)
         if node in self.ids:
             return self.ids[node]
         value = self.constants.value(node)
         if value is not None:
             value = value.to("cpu")
+            if value.dtype is torch.bfloat16:
+                value = value.float()
             hints = [v for v in self.captured.constants.values()]
             meta = node.meta.get("val")
             made = recognise.constant(self.writer, value, hints)
@@ -235,15 +152,19 @@ class _Translator:
             self.ids[node] = self.copied(node)
             return
         if node.target is experts.OPERATOR:
-            writer = self.writer
-            inputs, attributes = experts.arguments(self, node)
-            writer.scope = _scope(node)
-            value = node.meta["val"]
-            self.ids[node] = writer.value(node.name, value.shape,
-                                          writer.kind_of(value.dtype))
-            writer.node("experts", inputs, [self.ids[node]], attributes)
+            self.ids[node] = self.experts(node)
             return
-        self.emit(node)
+        if not self.masks.emit(node) and not self.pairs.emit(node):
+            self.emit(node)
+
+    def experts(self, node):
+        inputs, attributes = experts.arguments(self, node)
+        self.writer.scope = self.scope(node)
+        value = node.meta["val"]
+        made = self.writer.value(node.name, value.shape,
+                                 self.writer.kind_of(value.dtype))
+        self.writer.node("experts", inputs, [made], attributes)
+        return made
 
     def copied(self, node):
         """What `copy` leaves: its source, in the form of its target."""
@@ -268,31 +189,38 @@ class _Translator:
         return self.ids[whole][place]
 
     def emit(self, node):
+        made = self.call(node)
+        many = isinstance(node.meta["val"], (list, tuple))
+        self.ids[node] = made if many else made[0]
+        return self.ids[node]
+
+    def call(self, node, part=0):
+        """The ids of what `node` makes; of that part, where it is complex."""
         if not isinstance(node.target, torch._ops.OpOverload) or \
                 node.target.namespace != "aten":
             raise ImportFailure(
                 f"the operation {node.target} is no ATen operation" +
-                _place(node))
-        writer = self.writer
-        writer.scope = _scope(node)
+                self.place(node) + "; write it with operations of PyTorch")
+        writer, self.part = self.writer, part
+        writer.scope = self.scope(node)
         operation, inputs, attributes = self.arguments(node)
         value = node.meta["val"]
-        many = isinstance(value, (list, tuple))
         outputs = []
-        for one in value if many else [value]:
+        for one in value if isinstance(value, (list, tuple)) else [value]:
             if not isinstance(one, torch.Tensor):
                 raise ImportFailure(
                     f"the result of {node.target} is a number that depends on "
-                    "the data" + _place(node))
+                    "the data" + self.place(node) + _NO_NUMBERS)
             if any(not isinstance(d, int) for d in one.shape):
                 raise ImportFailure(
                     f"the result of {node.target} has a size that depends on "
-                    "the data" + _place(node))
+                    "the data" + self.place(node) + _NO_NUMBERS)
+            dtype = torch.float32 if one.is_complex() else one.dtype
             outputs.append(writer.value(node.name, one.shape,
-                                        writer.kind_of(one.dtype)))
+                                        writer.kind_of(dtype)))
+        self.part = 0
         writer.node(operation, inputs, outputs, attributes)
-        self.ids[node] = outputs if many else outputs[0]
-        return self.ids[node]
+        return outputs
 
     def arguments(self, node):
         schema = node.target._schema.arguments
@@ -335,7 +263,8 @@ class _Translator:
 
     def attribute(self, value, kind):
         if isinstance(value, torch.dtype):
-            return self.writer.dtype_of(value)
+            return self.writer.dtype_of(
+                torch.float32 if value.is_complex else value)
         if isinstance(value, (bool, str)):
             return value
         if isinstance(value, (list, tuple)):
@@ -347,21 +276,24 @@ class _Translator:
             return max(-(1 << 63), min(value, (1 << 63) - 1))
         raise ImportFailure(f"an argument {value!r} is not supported")
 
+    @staticmethod
+    def scope(node):
+        """The path of the module that calls it."""
+        stack = node.meta.get("nn_module_stack")
+        if not stack:
+            return ""
+        path = list(stack.values())[-1][0]
+        return path.removeprefix("L['self'].").removeprefix("L['self']")
 
-def _scope(node):
-    stack = node.meta.get("nn_module_stack")
-    if not stack:
-        return ""
-    path = list(stack.values())[-1][0]
-    return path.removeprefix("L['self'].").removeprefix("L['self']")
-
-
-def _place(node):
-    trace = node.meta.get("stack_trace") or ""
-    lines = [line.strip() for line in trace.splitlines() if "File" in line]
-    scope = _scope(node)
-    return (f", in {scope}" if scope else "") + (
-        f"; {lines[-1]}" if lines else "")
+    @staticmethod
+    def place(node):
+        """Module and line of a node, to end a message with."""
+        lines = (node.meta.get("stack_trace") or "").strip().splitlines()
+        files = [i for i, line in enumerate(lines) if "File" in line]
+        scope = _Translator.scope(node)
+        return (f", in {scope}" if scope else "") + (
+            "\n  at " + ": ".join(l.strip() for l in lines[files[-1]:])
+            if files else "")
 
 
 def write_program(captured, input_names, loss_index=0, all_float=False):

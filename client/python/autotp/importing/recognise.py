@@ -6,7 +6,9 @@ function here returns calls of the writer (program.py) or None.
 """
 import torch
 
-_VERY_NEGATIVE = -1e30
+from autotp.importing import alibi
+
+VERY_NEGATIVE = -1e30
 _BASES = (10000.0, 500000.0, 1000000.0)  # of frequencies that none stores
 _MOST_STORED = 1 << 16  # numbers of a constant that is kept as it is
 
@@ -20,7 +22,8 @@ def constant(writer, value, hints):
     if not value.is_floating_point():
         return None
     return (_uniform(writer, value) or _additive_mask(writer, value)
-            or _rotary_table(writer, value, hints))
+            or _rotary_table(writer, value, hints)
+            or alibi.table(writer, value) or alibi.masked(writer, value))
 
 
 def stored(writer, value, name):
@@ -37,7 +40,7 @@ def _collapsed(value):
     return value
 
 
-def _spread(writer, made, from_shape, shape):
+def spread(writer, made, from_shape, shape):
     """`made`, with leading dimensions added."""
     lead = [1] * (len(shape) - len(from_shape))
     if lead:
@@ -67,7 +70,7 @@ def band(mask):
             None if after == rows - 1 else after)
 
 
-def _band(writer, found, size):
+def write_band(writer, found, size):
     before, after = found
     shape = [size, size]
     made = writer.call("aten.ones.default", [], shape, "bool", size=shape,
@@ -89,28 +92,28 @@ def _mask(writer, value):
     found = band(small)
     if found is None:
         return None
-    made = _band(writer, found, small.shape[0])
-    return _spread(writer, made, small.shape, value.shape)
+    made = write_band(writer, found, small.shape[0])
+    return spread(writer, made, small.shape, value.shape)
 
 
 def _additive_mask(writer, value):
     small = _collapsed(value)
     if small.dim() != 2:
         return None
-    open_, closed = small == 0, small <= _VERY_NEGATIVE
+    open_, closed = small == 0, small <= VERY_NEGATIVE
     if not bool((open_ | closed).all()):
         return None
     found = band(open_)
     if found is None:
         return None
-    made = _band(writer, found, small.shape[0])
+    made = write_band(writer, found, small.shape[0])
     shape = list(small.shape)
     zeros = writer.call("aten.zeros.default", [], shape, "float", size=shape)
     lowest = writer.call("aten.full.default", [], [], "float", size=[],
                          fill_value=float(small.min()))
     made = writer.call("aten.where.self", [made, zeros, lowest], shape,
                        "float")
-    return _spread(writer, made, shape, value.shape)
+    return spread(writer, made, shape, value.shape)
 
 
 def _uniform(writer, value):
@@ -146,7 +149,7 @@ def _positions(writer, value):
         return None
     made = writer.call("aten.arange.start", [], [end - begin], "index",
                        start=begin, end=end, dtype="int64")
-    return _spread(writer, made, small.shape, value.shape)
+    return spread(writer, made, small.shape, value.shape)
 
 
 def _rotary_table(writer, value, hints):
@@ -192,7 +195,7 @@ def _rotary_table(writer, value, hints):
     if len([d for d in ones if d != 1]) != 2 or ones[-1] != width:
         return None
     made = writer.call("aten.reshape.default", [made], ones, shape=ones)
-    return _spread(writer, made, ones, value.shape)
+    return spread(writer, made, ones, value.shape)
 
 
 def _candidates(angles, kind, scale, hints):

@@ -15,6 +15,7 @@ sys.path.insert(0, os.path.join(ROOT, "client", "python"))
 from autotp import import_model  # noqa: E402
 from autotp.importing import flexible  # noqa: E402
 from autotp.importing.errors import ImportFailure  # noqa: E402
+from autotp.importing.factory import factory  # noqa: E402
 
 
 def golden(name):
@@ -51,6 +52,30 @@ class FlexibleTest(unittest.TestCase):
         self.assertEqual(flexible.resolve(merged, 5, 7)["values"][0][1],
                          [5, 7, 64, 8, 35])
 
+    def test_shorter_sequences_need_the_beginning_of_a_constant(self):
+        def with_constant(batch, tokens):
+            made = program([batch, tokens])
+            made["values"].append(["table", [tokens, tokens, 4], "float32"])
+            made["parameters"] = [{"name": "table", "value": 2,
+                                   "shape": [tokens, tokens, 4],
+                                   "frozen": True, "stored": True}]
+            made["nodes"][0]["in"] = [0, 2]
+            return made
+
+        merged = flexible.merge(with_constant(2, 16), with_constant(3, 11),
+                                (2, 16), (3, 11))
+        self.assertEqual(merged["parameters"][0]["shape"], [16, 16, 4])
+        short = flexible.resolve(merged, 5, 7)
+        values, at = short["values"], merged["parameters"][0]["value"]
+        self.assertEqual(values[at][1], [16, 16, 4])
+        for node, shape in zip(short["nodes"], ([7, 16, 4], [7, 7, 4])):
+            self.assertEqual(node["op"], "aten.slice.Tensor")
+            self.assertEqual(node["in"], [at])
+            at = node["out"][0]
+            self.assertEqual(values[at][1], shape)
+            self.assertEqual(node["attrs"]["end"], 7)
+        self.assertEqual(short["nodes"][2]["in"], [0, at])
+
     def test_other_programs_are_told_apart(self):
         sizes = ((2, 16), (3, 11))
         for other in (program([3, 12]), program([3, 11, 1]),
@@ -79,13 +104,15 @@ class CommandTest(unittest.TestCase):
                       self.refused("--model", "m", "--sequence-length", "1"))
         self.assertIn("not allowed",
                       self.refused("--model", "m", "--module", "a:b"))
+        self.assertIn("--input and --weights are for --model", self.refused(
+            "--module", "a:b", "--output", "o", "--input", "x:B:int"))
 
     def test_wrong_factories(self):
         for text, word in (("json", "package.module:factory"),
                            ("no.such.package:f", "no.such"),
                            ("json:no_such", "no_such")):
             with self.assertRaisesRegex(ImportFailure, word):
-                import_model._factory(text)
+                factory(text)
 
 
 if __name__ == "__main__":

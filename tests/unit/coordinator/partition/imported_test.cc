@@ -7,7 +7,10 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <filesystem>
+#include <fstream>
 #include <map>
+#include <nlohmann/json.hpp>
 #include <set>
 #include <string>
 #include <vector>
@@ -231,6 +234,40 @@ TEST_P(ImportedTest, RanksComputeWhatOneDoes) {
   }
 }
 
+// gpt2 of one layer, its attention one operation or written out.
+class DropoutTest : public ::testing::TestWithParam<std::string> {};
+
+TEST_P(DropoutTest, DrawsTheMasksOfItsFamily) {
+  const testing::TempDir folder;
+  nlohmann::json config = nlohmann::json::parse(testing::ReadFileOrEmpty(
+      testing::SourcePath("tests/golden/models/gpt2/model/config.json")));
+  config["n_layer"] = 1;
+  config["attn_pdrop"] = 0.1;
+  config["resid_pdrop"] = 0.2;
+  config["embd_pdrop"] = 0.3;
+  std::ofstream(folder / "config.json") << config;
+  const Program native = Load(folder.path()).program;
+  std::filesystem::copy(
+      testing::SourcePath(
+          absl::StrCat("tests/golden/imported/dropout/", GetParam(), ".json")),
+      folder / "autotp_program.json");
+  const Program imported = Load(folder.path()).program;
+  ASSERT_NE(imported.loss, program::kNoValue);
+  Names names;
+  const Structure one = StructureOf(imported, &names);
+  const Structure other = StructureOf(native, &names);
+  EXPECT_EQ(one.loss, other.loss)
+      << "imported only: " << FirstDifference(one, other)
+      << "\nnative only: " << FirstDifference(other, one);
+  std::string text;
+  for (const auto& [name, node] : one.nodes) text += node + "\n";
+  EXPECT_NE(text.find("dropout=0.1"), std::string::npos) << text;
+  EXPECT_NE(text.find("probability=0.3 stream=0"), std::string::npos) << text;
+}
+
+INSTANTIATE_TEST_SUITE_P(Golden, DropoutTest,
+                         ::testing::Values("sdpa", "eager"),
+                         [](const auto& tested) { return tested.param; });
 INSTANTIATE_TEST_SUITE_P(Golden, SameProgramTest,
                          ::testing::ValuesIn(testing::ImportedModels()),
                          [](const auto& tested) { return tested.param; });
