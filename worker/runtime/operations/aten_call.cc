@@ -16,6 +16,7 @@
 #include "absl/strings/strip.h"
 #include "proto/support/status_macros.h"
 #include "worker/runtime/operations/aten_allowed.h"
+#include "worker/runtime/operations/grouped_product.h"
 
 namespace autotp::runtime {
 namespace {
@@ -295,6 +296,9 @@ std::vector<at::Tensor> AtenCall::Run(
     absl::Span<const at::Tensor> inputs) const {
   std::vector<at::Tensor> narrowed;
   if (int32_input_ >= 0) {
+    const bool biased = inputs.size() > 3 && inputs[3].defined();
+    if (!biased && NeedsOwnGroupedProduct(inputs[0], inputs[1]))
+      return {GroupedProduct(inputs[0], inputs[1], inputs[2])};
     narrowed.assign(inputs.begin(), inputs.end());
     narrowed[int32_input_] = narrowed[int32_input_].to(at::kInt);
     inputs = narrowed;

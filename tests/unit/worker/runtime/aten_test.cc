@@ -381,6 +381,17 @@ std::vector<Case> Cases() {
        [](const Tensors& x) -> Tensors {
          return {x[0].masked_fill(x[1], -1e9)};
        }},
+      // Widths that ATen's own refuses; the last row belongs to no expert.
+      {"_grouped_mm.default",
+       {Random({6, 3}), Random({3, 3, 5}),
+        at::tensor(std::vector<int64_t>{2, 2, 5}), at::Tensor()},
+       {},
+       [](const Tensors& x) -> Tensors {
+         const auto part = [&x](int64_t begin, int64_t end, int64_t expert) {
+           return at::mm(x[0].slice(0, begin, end), x[1].select(0, expert));
+         };
+         return {at::cat({part(0, 2, 0), part(2, 5, 2), at::zeros({1, 5})})};
+       }},
       {"empty_like.default",
        {Random({2})},
        {},
