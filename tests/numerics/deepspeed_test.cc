@@ -1,7 +1,8 @@
 // Goal: what DeepSpeed's AutoTP 0.19.8 gets wrong, refuses or dies of at TP 2
 // is right here, imported and native (deploy/docs/partition-rules.md has a
-// table). Method: the models and rules of these failures are trained by ranks
-// that are threads, and compared with the traces of one device.
+// table).
+// Method: the models and rules of these failures are trained by ranks that are
+// threads, and compared with the traces of one device.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
