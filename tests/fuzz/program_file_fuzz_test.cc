@@ -58,6 +58,7 @@ testing::FuzzOptions ByteOptions(std::vector<std::string> corpus) {
                     "[2,16,64]",
                     "\"aten.mul.Tensor\"",
                     "\"experts\"",
+                    "\"alibi_table\"",
                     "\"float\"",
                     "\"bool\"",
                     "\"index\"",
@@ -146,7 +147,9 @@ TEST(ProgramFileFuzzTest, AnyFileEndsInAnAnswer) {
   std::vector<std::string> corpus;
   std::vector<json> trees;
   for (const char* name :
-       {"llama.json", "mixtral.json", "falcon.json", "gpt2.json",
+       {"llama.json", "mixtral.json", "falcon.json", "gpt2.json", "bloom.json",
+        "cohere.json", "falcon_rw.json", "gpt_neox.json",
+        "stablelm_parallel.json", "opt.json",
         "masked_language_model/autotp_program.json",
         "classifier/autotp_program.json", "linear_stack/autotp_program.json"}) {
     corpus.push_back(ReadFile(name));

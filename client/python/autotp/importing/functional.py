@@ -40,12 +40,20 @@ def _plan(graph):
                 target._schema.is_mutable:
             return None
         form = _FORMS.get(str(target))
-        if form is not None:
+        if form is not None and _has_numbers(node):
             plan.append((node, form))
         elif target.namespace != "aten" or (
                 _is_cia_op(target) and not _is_preservable_cia_op(target)):
             return None
     return plan
+
+
+def _has_numbers(node):
+    """Are all sizes known, of its values and its sources?"""
+    return all(isinstance(size, int)
+               for n in [node, *node.all_input_nodes]
+               for value in torch.utils._pytree.tree_leaves(n.meta.get("val"))
+               if isinstance(value, torch.Tensor) for size in value.shape)
 
 
 def _same(graph, node):
@@ -62,8 +70,8 @@ def _cast(graph, node):
 
 
 def _dropout(graph, node):
-    _, probability, train = node.args
-    if probability == 0 or not train:
+    given = _given(node)
+    if given["p"] == 0 or not given["train"]:
         _same(graph, node)
 
 
@@ -78,10 +86,15 @@ def _reverse(_, node):
 
 
 def _split(_, node):
-    source, count, *dim = node.args
-    dim = dim[0] if dim else node.kwargs.get("dim", 0)
-    size = -(-source.meta["val"].shape[dim] // count)
+    given = _given(node)
+    source, dim = given["self"], given.get("dim", 0)
+    size = -(-source.meta["val"].shape[dim] // given["chunks"])
     _call(node, _ATEN.split.Tensor, (source, size, dim))
+
+
+def _given(node):
+    names = (argument.name for argument in node.target._schema.arguments)
+    return {**dict(zip(names, node.args)), **node.kwargs}
 
 
 def _call(node, target, args, **kwargs):
