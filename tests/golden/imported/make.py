@@ -70,10 +70,9 @@ def import_model(*arguments):
 
 
 def program_of(name):
-    """A program file has nothing of the weights but their names."""
+    """Of config.json alone: names are those that Transformers would write."""
     with tempfile.TemporaryDirectory() as folder:
-        shutil.copytree(os.path.join(MODELS, name, "model"), folder,
-                        dirs_exist_ok=True)
+        shutil.copy(os.path.join(MODELS, name, "model/config.json"), folder)
         import_model("--model", folder, "--sequence-length",
                      str(OTHER_LENGTHS.get(name, LENGTH)))
         shutil.copyfile(os.path.join(folder, "autotp_program.json"),
