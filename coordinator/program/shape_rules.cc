@@ -7,6 +7,7 @@
 #include "absl/strings/str_cat.h"
 #include "coordinator/program/collective_shapes.h"
 #include "coordinator/program/mixture_shapes.h"
+#include "coordinator/program/position_shapes.h"
 #include "coordinator/program/shape_checks.h"
 #include "coordinator/program/signature.h"
 #include "proto/support/check.h"
@@ -74,39 +75,6 @@ Outputs Norm(const Node& node, Inputs in) {
   if (size < x.shape.back())
     return Misfit("'size' is ", size, ", but ", x.shape.back(), " are here");
   return One(x.shape, x.kind);
-}
-
-Outputs RotaryTable(const Node& node) {
-  const int64_t length = IntegerOf(node, "length");
-  const auto half = static_cast<int64_t>(NumbersOf(node, "inv_freq").size());
-  if (length <= 0 || half == 0)
-    return Misfit("length ", length, " and ", half, " frequencies");
-  const Value table{"", {length, 2 * half}, ValueKind::kFloat32};
-  return std::vector<Value>{table, table};
-}
-
-Outputs Rotary(Inputs in) {
-  const Value& x = *in[0];
-  AUTOTP_RETURN_IF_ERROR(NeedNumbers(in));
-  AUTOTP_RETURN_IF_ERROR(NeedRank(x, 4, "x"));
-  AUTOTP_RETURN_IF_ERROR(NeedRank(*in[1], 2, "cos"));
-  const int64_t width = in[1]->shape[1];
-  if (width > x.shape[3] || width % 2 != 0) {
-    return Misfit("cos has ", width, " columns, x has ", x.shape[3],
-                  " channels: needs an even part of them");
-  }
-  const Shape table = {x.shape[2], width};
-  AUTOTP_RETURN_IF_ERROR(NeedShape(*in[1], table, "cos"));
-  AUTOTP_RETURN_IF_ERROR(NeedShape(*in[2], table, "sin"));
-  return One(x.shape, x.kind);
-}
-
-Outputs AlibiTable(const Node& node) {
-  const int64_t length = IntegerOf(node, "length");
-  const auto heads = static_cast<int64_t>(NumbersOf(node, "slopes").size());
-  if (length <= 0 || heads == 0)
-    return Misfit("length ", length, " and ", heads, " slopes");
-  return One({heads, length}, ValueKind::kFloat32);
 }
 
 // What is dropped, and which part of dimension `dim` of a cut value is here.
@@ -338,11 +306,11 @@ absl::StatusOr<std::vector<Value>> InferOutputs(const Node& node, Inputs in) {
     case Operation::kLayerNorm:
       return Norm(node, in);
     case Operation::kRotaryTable:
-      return RotaryTable(node);
+      return RotaryTableShapes(node);
     case Operation::kRotary:
-      return Rotary(in);
+      return RotaryShapes(in);
     case Operation::kAlibiTable:
-      return AlibiTable(node);
+      return AlibiTableShapes(node);
     case Operation::kAttention:
       return Attention(node, in);
     case Operation::kActivation:
