@@ -180,7 +180,8 @@ bool Propagator::PlacePending(const Node& node) {
     values_.SetPending(out, partial, std::move(terms), node.scope);
     return true;
   }
-  if (!values_.IsPending(a) || !values_.TermsOf(a).empty()) return false;
+  if (a == kNoValue || !values_.IsPending(a) || !values_.TermsOf(a).empty())
+    return false;
   const bool by_whole =
       node.operation == Operation::kMul && values_.IsWhole(node.inputs[1]);
   if (!by_whole && node.operation != Operation::kScale &&
