@@ -64,6 +64,7 @@ constexpr TableRow kTable[] = {
     {aten::MatrixProduct, "bmm linalg_matmul matmul"},
     {aten::BatchedSum, "baddbmm"},
     {aten::Einsum, "einsum"},
+    {aten::GroupedProduct, "_grouped_mm"},
     {aten::Convolution, "conv1d conv2d conv3d"},
     {aten::Attention, "scaled_dot_product_attention"},
     {aten::Index, "index"},

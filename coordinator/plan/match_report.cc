@@ -67,7 +67,11 @@ void ReportMatches(const RuleSet& rules, const MatchCounts& counts,
     const int matched = counts.matched[r];
     const int decided = counts.decided[r];
     any = any || matched > 0;
-    if (decided == 0 && rule.report_if_unused) {
+    // A model's own plan has an entry for each name of a tied weight, and the
+    // first one decides: that is no fault of the other.
+    const bool is_tied_name =
+        matched > 0 && rule.origin_kind == RuleOrigin::kTpPlan;
+    if (decided == 0 && rule.report_if_unused && !is_tied_name) {
       diagnostics->Warning(rule.place, "RULE_MATCHES_NOTHING",
                            Idle(rule, matched, counts, model_type));
     } else if (decided < matched && rule.origin_kind == RuleOrigin::kSpec) {

@@ -120,7 +120,8 @@ class Planning {
       length =
           std::max<int64_t>(2, most > 0 ? std::min(most, kDefaultSequenceLength)
                                         : kDefaultSequenceLength);
-      if (!options_.check_run_settings) {
+      // Of a config with errors there will be no estimate.
+      if (!options_.check_run_settings && !diagnostics_.has_error()) {
         diagnostics_.Note({}, "DEFAULT_SEQUENCE_LENGTH",
                           absl::StrCat("no sequence length is given: the "
                                        "estimate is for ",

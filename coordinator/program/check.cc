@@ -1,10 +1,12 @@
 // Is a program well formed? See CheckProgram in program.h.
+#include <algorithm>
 #include <set>
 #include <string>
 
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
 #include "coordinator/program/program.h"
+#include "coordinator/program/shape_checks.h"
 #include "coordinator/program/shape_rules.h"
 #include "coordinator/program/signature.h"
 #include "proto/support/status_macros.h"
@@ -45,12 +47,8 @@ class Checker {
  private:
   absl::Status CheckValues() const {
     for (size_t i = 0; i < program_.values.size(); ++i) {
-      for (int64_t dim : program_.values[i].shape) {
-        if (dim < 0) {
-          return Fault("value %", i, " has shape ",
-                       ShapeText(program_.values[i].shape));
-        }
-      }
+      AUTOTP_RETURN_IF_ERROR(Annotate(CheckLimits(program_.values[i].shape),
+                                      absl::StrCat("value %", i)));
     }
     return absl::OkStatus();
   }
@@ -72,7 +70,15 @@ class Checker {
     AUTOTP_RETURN_IF_ERROR(UseName(parameter.name));
     for (const std::string& alias : parameter.aliases)
       AUTOTP_RETURN_IF_ERROR(UseName(alias));
+    AUTOTP_RETURN_IF_ERROR(CheckLimits(parameter.shape));
     std::vector<int64_t> expected = parameter.shape;
+    const int64_t rows = expected.empty() ? 0 : expected[0];
+    if (parameter.initialization.zero_row < -1 ||
+        parameter.initialization.zero_row >= std::max<int64_t>(rows, 1)) {
+      return Fault("has no row ", parameter.initialization.zero_row);
+    }
+    if (parameter.orthogonalized && expected.size() < 2)
+      return Fault("is no matrix to be orthogonalized");
     if (parameter.cut_dim != -1) {
       if (parameter.cut_dim < 0 ||
           parameter.cut_dim >= static_cast<int>(expected.size())) {

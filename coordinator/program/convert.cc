@@ -196,6 +196,8 @@ absl::StatusOr<Parameter> ReadParameter(const v1::Parameter& message) {
                           FromProto(message.initialization().kind()));
   parameter.initialization.standard_deviation =
       message.initialization().standard_deviation();
+  if (message.initialization().zero_row() < 0)
+    return Malformed("row ", message.initialization().zero_row(), " is no row");
   parameter.initialization.zero_row = message.initialization().zero_row() - 1;
   parameter.source_file = message.source().file();
   parameter.source_tensor = message.source().tensor();

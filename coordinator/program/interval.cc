@@ -48,8 +48,10 @@ absl::StatusOr<Intervals> Decode(absl::Span<const int64_t> numbers) {
                      numbers.size(), " numbers"));
   }
   Intervals intervals;
+  int64_t length = 0;
   for (size_t i = 0; i < numbers.size(); i += 2) {
-    if (numbers[i] < 0 || numbers[i + 1] < numbers[i]) {
+    if (numbers[i] < 0 || numbers[i + 1] < numbers[i] ||
+        __builtin_add_overflow(length, numbers[i + 1] - numbers[i], &length)) {
       return absl::InvalidArgumentError(absl::StrCat(
           "[", numbers[i], ", ", numbers[i + 1], ") is no interval"));
     }

@@ -47,12 +47,13 @@ ShapeOutputs RouterShapes(const Node& node, Inputs in) {
 ShapeOutputs ExpertsShapes(const Node& node, Inputs in) {
   const Value& x = *in[0];
   const int64_t count = IntegerOf(node, "count");
-  if (count < 1 || in.size() != 3 + 3 * static_cast<size_t>(count)) {
-    return Misfit(count, " experts take ", 3 + 3 * count, " inputs, got ",
+  if (count < 1 || count > static_cast<int64_t>(in.size()) ||
+      in.size() != 3 + 3 * static_cast<size_t>(count)) {
+    return Misfit(count, " experts take 3 inputs and 3 more each, got ",
                   in.size());
   }
   if (x.kind == ValueKind::kIndex) return Misfit("x holds indices");
-  if (x.shape.empty()) return Misfit("x is a scalar");
+  if (x.shape.empty() || x.shape.back() == 0) return Misfit("x has no columns");
   Shape choices = x.shape;
   choices.back() = in[1]->shape.empty() ? 0 : in[1]->shape.back();
   AUTOTP_RETURN_IF_ERROR(NeedShape(*in[1], choices, "weights"));

@@ -49,14 +49,18 @@ enum class Operation {
   // length: T, scale* = 1, rounded* = false: slope and slope * position are
   // rounded to bf16}
   kAlibiTable,
-  // q[B,H,T,D], k[B,G,T,D], v[B,G,T,W], bias[H,T]?, positions[B,T]? index ->
-  // [B,H,T,W]: softmax(s, causal) v, where s = q k^T scale, s = soft_cap *
-  // tanh(s / soft_cap) if there is one, and bias is added to the scores of its
-  // key; it has no
-  // gradient. With positions, a query sees no more than itself and as many
-  // tokens before it as its position says. {scale, window* = 0: none; else a
-  // query sees itself and the window-1 tokens before it; soft_cap* = 0: none;
-  // dropout* = 0, stream*: of the softmax, a value [B,H,T,T], as kDropout's}
+  // q[B,H,T,D], k[B,G,S,D], v[B,G,S,W], bias[H,S]?, positions[B,T]? index,
+  // seen[B,S]? bool -> [B,H,T,W]: softmax(s) v over the keys that a query sees,
+  // where s = q k^T scale, s = soft_cap * tanh(s / soft_cap) if there is one,
+  // and bias is added to the scores of its key; it has no gradient. A query
+  // that sees no key gives 0.
+  // {scale; causal* = true: a query sees itself and what comes before it, and
+  // S is T; window* = 0: none, else no more than the window-1 tokens on each
+  // side, and S is T; soft_cap* = 0: none; dropout* = 0, stream*: of the
+  // softmax, a value [B,H,T,S], as kDropout's}
+  // With positions, which are of a causal one, a query sees no more than itself
+  // and as many tokens before it as its position says; with `seen`, only keys
+  // that it says true of.
   // Local form, heads cut and dropped: {size: H, intervals: begins and ends of
   // this rank's}.
   kAttention,
@@ -111,8 +115,9 @@ enum class Operation {
   // it a gradient. {top_k}
   kRouterLoss,
   // logits[B,T,V], labels[B,T] index -> scalar fp32: the mean negative log
-  // likelihood, in fp32, of labels[b,t+1] under logits[b,t], over all
-  // positions whose label is not -100; 0 where there is none.
+  // likelihood, in fp32, of labels[b,t+1] under logits[b,t], or of labels[b,t],
+  // over all positions whose label is not -100; 0 where there is none.
+  // {shift* = true: the label is the next position's}
   // Local form, vocabulary cut: {row_begin, row_end}; the ranks then exchange
   // three numbers per token (maximum; sum of exponentials and target logit).
   kCrossEntropy,

@@ -28,6 +28,10 @@ namespace autotp::program {
 using ValueId = int32_t;
 inline constexpr ValueId kNoValue = -1;  // an optional input that is absent
 
+// Limits of one value, so that sizes are counted in int64 without a thought.
+inline constexpr int64_t kMostElements = int64_t{1} << 42;
+inline constexpr size_t kMostDims = 16;
+
 enum class ValueKind { kFloat, kIndex, kFloat32, kBool };
 
 struct Value {
@@ -106,9 +110,10 @@ const std::vector<int64_t>& IntegersOf(const Node& node,
                                        absl::string_view name);
 const std::vector<double>& NumbersOf(const Node& node, absl::string_view name);
 
-// INVALID_ARGUMENT naming the node: a value used before it is made or made
-// twice, a wrong number of inputs, a missing attribute, a shape that the
-// operation's rule does not give.
+// INVALID_ARGUMENT naming the node: a value beyond the limits, used before it
+// is made or made twice, a wrong number of inputs, a missing attribute, a shape
+// that the operation's rule does not give. Whatever the program, whoever made
+// it: this does not crash.
 absl::Status CheckProgram(const Program& program);
 
 // One line per parameter and node; same program, same text.

@@ -1,5 +1,7 @@
 #include "coordinator/program/shape_checks.h"
 
+#include <algorithm>
+
 #include "absl/strings/str_join.h"
 
 namespace autotp::program {
@@ -35,6 +37,22 @@ absl::Status NeedNumbers(Inputs inputs) {
 absl::Status NeedIndices(const Value& value, absl::string_view role) {
   if (value.kind == ValueKind::kIndex) return absl::OkStatus();
   return Misfit(role, " holds numbers, needs indices");
+}
+
+absl::Status CheckLimits(absl::Span<const int64_t> shape) {
+  if (shape.size() > kMostDims)
+    return Misfit(shape.size(), " dimensions, more than ", kMostDims);
+  int64_t elements = 1;
+  for (const int64_t size : shape) {
+    if (size < 0) return Misfit("has shape ", ShapeText(shape));
+    if (size > kMostElements ||
+        elements > kMostElements / std::max<int64_t>(size, 1)) {
+      return Misfit("has shape ", ShapeText(shape), ", more than ",
+                    kMostElements, " elements");
+    }
+    elements *= std::max<int64_t>(size, 1);
+  }
+  return absl::OkStatus();
 }
 
 absl::StatusOr<size_t> DimOf(const Node& node, absl::string_view attribute,

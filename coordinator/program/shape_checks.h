@@ -35,6 +35,8 @@ absl::Status NeedShape(const Value& value, const Shape& shape,
 // No input holds indices.
 absl::Status NeedNumbers(Inputs inputs);
 absl::Status NeedIndices(const Value& value, absl::string_view role);
+// INVALID_ARGUMENT: a negative size, or one of the limits in program.h.
+absl::Status CheckLimits(absl::Span<const int64_t> shape);
 // The attribute, which has to be a dimension of `value`.
 absl::StatusOr<size_t> DimOf(const Node& node, absl::string_view attribute,
                              const Value& value);

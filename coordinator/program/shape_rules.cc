@@ -5,7 +5,9 @@
 
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
+#include "coordinator/program/collective_shapes.h"
 #include "coordinator/program/mixture_shapes.h"
+#include "coordinator/program/position_shapes.h"
 #include "coordinator/program/shape_checks.h"
 #include "coordinator/program/signature.h"
 #include "proto/support/check.h"
@@ -75,39 +77,6 @@ Outputs Norm(const Node& node, Inputs in) {
   return One(x.shape, x.kind);
 }
 
-Outputs RotaryTable(const Node& node) {
-  const int64_t length = IntegerOf(node, "length");
-  const auto half = static_cast<int64_t>(NumbersOf(node, "inv_freq").size());
-  if (length <= 0 || half == 0)
-    return Misfit("length ", length, " and ", half, " frequencies");
-  const Value table{"", {length, 2 * half}, ValueKind::kFloat32};
-  return std::vector<Value>{table, table};
-}
-
-Outputs Rotary(Inputs in) {
-  const Value& x = *in[0];
-  AUTOTP_RETURN_IF_ERROR(NeedNumbers(in));
-  AUTOTP_RETURN_IF_ERROR(NeedRank(x, 4, "x"));
-  AUTOTP_RETURN_IF_ERROR(NeedRank(*in[1], 2, "cos"));
-  const int64_t width = in[1]->shape[1];
-  if (width > x.shape[3] || width % 2 != 0) {
-    return Misfit("cos has ", width, " columns, x has ", x.shape[3],
-                  " channels: needs an even part of them");
-  }
-  const Shape table = {x.shape[2], width};
-  AUTOTP_RETURN_IF_ERROR(NeedShape(*in[1], table, "cos"));
-  AUTOTP_RETURN_IF_ERROR(NeedShape(*in[2], table, "sin"));
-  return One(x.shape, x.kind);
-}
-
-Outputs AlibiTable(const Node& node) {
-  const int64_t length = IntegerOf(node, "length");
-  const auto heads = static_cast<int64_t>(NumbersOf(node, "slopes").size());
-  if (length <= 0 || heads == 0)
-    return Misfit("length ", length, " and ", heads, " slopes");
-  return One({heads, length}, ValueKind::kFloat32);
-}
-
 // What is dropped, and which part of dimension `dim` of a cut value is here.
 absl::Status CheckDropout(const Node& node, double probability,
                           const Value& value, size_t dim) {
@@ -124,6 +93,9 @@ absl::Status CheckDropout(const Node& node, double probability,
     if (interval.begin < 0 || interval.end > size)
       return Misfit("an interval is outside of [0, ", size, ")");
   }
+  Shape whole = value.shape;
+  whole[dim] = size;
+  AUTOTP_RETURN_IF_ERROR(CheckLimits(whole));
   if (Length(own) != value.shape[dim]) {
     return Misfit("intervals of length ", Length(own), " for dimension ", dim,
                   " of length ", value.shape[dim]);
@@ -228,9 +200,8 @@ Outputs Elementwise(Inputs in) {
 
 Outputs Reshape(const Node& node, Inputs in) {
   const Shape& shape = IntegersOf(node, "shape");
-  const bool negative =
-      std::any_of(shape.begin(), shape.end(), [](int64_t d) { return d < 0; });
-  if (negative || ElementCount(shape) != ElementCount(in[0]->shape)) {
+  if (!CheckLimits(shape).ok() ||
+      ElementCount(shape) != ElementCount(in[0]->shape)) {
     return Misfit(ShapeText(in[0]->shape), " does not have the elements of ",
                   ShapeText(shape));
   }
@@ -310,75 +281,6 @@ Outputs CrossEntropy(const Node& node, Inputs in) {
   return One({}, ValueKind::kFloat32);
 }
 
-// What each rank owns of a dimension of size 'size'; together all of it.
-absl::StatusOr<std::vector<Intervals>> CoveringIntervals(const Node& node,
-                                                         size_t dim) {
-  AUTOTP_ASSIGN_OR_RETURN(std::vector<Intervals> ranks,
-                          DecodeRanks(IntegersOf(node, "intervals")));
-  const int64_t size = IntegerOf(node, "size");
-  Intervals all;
-  for (const Intervals& rank : ranks)
-    all.insert(all.end(), rank.begin(), rank.end());
-  all = Normalize(std::move(all));
-  const bool covered = size == 0 ? all.empty() : all == Intervals{{0, size}};
-  if (!covered) {
-    return Misfit("the ranks' intervals do not cover dimension ", dim,
-                  " of size ", size);
-  }
-  return ranks;
-}
-
-Outputs AllGather(const Node& node, Inputs in) {
-  AUTOTP_ASSIGN_OR_RETURN(const size_t dim, DimOf(node, "dim", *in[0]));
-  AUTOTP_ASSIGN_OR_RETURN(const std::vector<Intervals> ranks,
-                          CoveringIntervals(node, dim));
-  Shape shape = in[0]->shape;
-  const bool mine = std::any_of(
-      ranks.begin(), ranks.end(),
-      [&](const Intervals& rank) { return Length(rank) == shape[dim]; });
-  if (!mine) return Misfit("no rank owns ", shape[dim], " of dimension ", dim);
-  shape[dim] = IntegerOf(node, "size");
-  return One(std::move(shape), in[0]->kind);
-}
-
-Outputs ReduceScatter(const Node& node, Inputs in) {
-  AUTOTP_RETURN_IF_ERROR(NeedNumbers(in));
-  AUTOTP_ASSIGN_OR_RETURN(const size_t dim, DimOf(node, "dim", *in[0]));
-  AUTOTP_ASSIGN_OR_RETURN(const std::vector<Intervals> ranks,
-                          CoveringIntervals(node, dim));
-  const int64_t rank = IntegerOf(node, "rank");
-  const int64_t size = IntegerOf(node, "size");
-  Shape shape = in[0]->shape;
-  if (rank < 0 || rank >= static_cast<int64_t>(ranks.size()))
-    return Misfit("'rank' is ", rank, " of ", ranks.size());
-  if (shape[dim] != size) {
-    return Misfit("'size' is ", size, ", but dimension ", dim, " of ",
-                  ShapeText(shape), " is not");
-  }
-  shape[dim] = Length(ranks[static_cast<size_t>(rank)]);
-  return One(std::move(shape), in[0]->kind);
-}
-
-Outputs Take(const Node& node, Inputs in) {
-  AUTOTP_ASSIGN_OR_RETURN(const size_t dim, DimOf(node, "dim", *in[0]));
-  AUTOTP_ASSIGN_OR_RETURN(const Intervals intervals,
-                          Decode(IntegersOf(node, "intervals")));
-  const int64_t size = IntegerOf(node, "size");
-  Shape shape = in[0]->shape;
-  if (size != shape[dim]) {
-    return Misfit("'size' is ", size, ", but dimension ", dim, " of ",
-                  ShapeText(shape), " is not");
-  }
-  for (const Interval& interval : intervals) {
-    if (interval.end > size) {
-      return Misfit("[", interval.begin, ", ", interval.end,
-                    ") does not lie in dimension ", dim, " of size ", size);
-    }
-  }
-  shape[dim] = Length(intervals);
-  return One(std::move(shape), in[0]->kind);
-}
-
 Outputs SameNumbers(Inputs in) {
   AUTOTP_RETURN_IF_ERROR(NeedNumbers(in));
   return One(in[0]->shape, in[0]->kind);
@@ -404,11 +306,11 @@ absl::StatusOr<std::vector<Value>> InferOutputs(const Node& node, Inputs in) {
     case Operation::kLayerNorm:
       return Norm(node, in);
     case Operation::kRotaryTable:
-      return RotaryTable(node);
+      return RotaryTableShapes(node);
     case Operation::kRotary:
-      return Rotary(in);
+      return RotaryShapes(in);
     case Operation::kAlibiTable:
-      return AlibiTable(node);
+      return AlibiTableShapes(node);
     case Operation::kAttention:
       return Attention(node, in);
     case Operation::kActivation:
@@ -447,11 +349,11 @@ absl::StatusOr<std::vector<Value>> InferOutputs(const Node& node, Inputs in) {
     case Operation::kAten:
       return Misfit("has shapes that are not inferred");
     case Operation::kAllGather:
-      return AllGather(node, in);
+      return AllGatherShapes(node, in);
     case Operation::kReduceScatter:
-      return ReduceScatter(node, in);
+      return ReduceScatterShapes(node, in);
     case Operation::kTake:
-      return Take(node, in);
+      return TakeShapes(node, in);
   }
   AUTOTP_CHECK(false, "operation ", static_cast<int>(node.operation));
   return std::vector<Value>{};

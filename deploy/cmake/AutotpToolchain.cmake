@@ -28,9 +28,11 @@ else()
   set(AUTOTP_LINKER default)
 endif()
 
-# Sanitizers are global: one uninstrumented library would hide the rest.
+# Sanitizers are global: one uninstrumented library would hide the rest. What
+# they find ends the process, so that a test fails.
 if(AUTOTP_SANITIZE STREQUAL "address")
-  add_compile_options(-fsanitize=address,undefined -fno-omit-frame-pointer)
+  add_compile_options(-fsanitize=address,undefined
+    -fno-sanitize-recover=undefined -fno-omit-frame-pointer)
   add_link_options(-fsanitize=address,undefined)
 elseif(AUTOTP_SANITIZE STREQUAL "thread")
   add_compile_options(-fsanitize=thread -fno-omit-frame-pointer)

@@ -6,7 +6,8 @@
 // is the median of several rounds, in processor time, which on an idle machine
 // is the time that a user waits: planning is one thread that computes; beside
 // it stands how long nlohmann::json takes for the same headers in the same run,
-// which is the limit that a machine sets.
+// which is the limit that a machine sets. With a folder as its argument: the
+// same of an imported model, beside its reading and raising alone.
 #include <time.h>
 
 #include <algorithm>
@@ -205,10 +206,34 @@ void Partition(const Llama& model, int tensor, double goal) {
       all, plan);
 }
 
+void Imported(const std::string& folder) {
+  const double load = MedianMilliseconds([&] {
+    AUTOTP_CHECK(
+        model::LoadModel(
+            {.path = folder, .sequence_length = 2048, .need_weights = false})
+            .ok());
+  });
+  v1::JobSpec spec = JobOf(folder, 8, 8);
+  spec.mutable_model()->set_initialization(
+      v1::ModelSource::INITIALIZATION_RANDOM);
+  spec.mutable_run()->set_sequence_length(2048);
+  const double plan = MedianMilliseconds([&] {
+    AUTOTP_CHECK(planner::MakePlan(spec, {.check_run_settings = false}).valid);
+  });
+  std::printf(
+      "  its program file read and raised   %.1f ms, planned for TP 8 %.1f ms  "
+      "(goal 1000)\n",
+      load, plan);
+}
+
 }  // namespace
 }  // namespace autotp
 
-int main() {
+int main(int argc, char** argv) {
+  if (argc > 1) {
+    autotp::Imported(argv[1]);
+    return EXIT_SUCCESS;
+  }
   const autotp::Llama small{"8B", 4096, 32, 32, 8, 14336, 128256, 4};
   const autotp::Llama large{"405B", 16384, 126, 128, 8, 53248, 128256, 191};
   autotp::Llama wide = small;

@@ -11,80 +11,20 @@
 #include <google/protobuf/text_format.h>
 #include <gtest/gtest.h>
 
-#include <limits>
 #include <string>
 #include <vector>
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "tests/fuzz/fuzz.h"
+#include "tests/fuzz/program_edits.h"
+#include "tests/fuzz/run_program.h"
 #include "tests/support/program_maker.h"
-#include "worker/runtime/local_program.h"
 #include "worker/runtime/operations/aten_allowed.h"
 #include "worker/runtime/operations/aten_call.h"
 
 namespace autotp::testing {
 namespace {
-
-using Random = std::mt19937_64;
-
-template <typename T>
-const T& AnyOf(const std::vector<T>& list, Random& random) {
-  return list[random() % list.size()];
-}
-
-int64_t AnyInteger(Random& random) {
-  static const auto* const traps =
-      new std::vector<int64_t>{5,
-                               7,
-                               -2,
-                               -7,
-                               100,
-                               -100,
-                               1 << 20,
-                               int64_t{1} << 31,
-                               int64_t{1} << 33,
-                               int64_t{1} << 62,
-                               std::numeric_limits<int64_t>::max(),
-                               std::numeric_limits<int64_t>::min()};
-  if (random() % 4 != 0) return static_cast<int64_t>(random() % 5) - 1;
-  return AnyOf(*traps, random);
-}
-
-double AnyNumber(Random& random) {
-  static const auto* const numbers = new std::vector<double>{
-      0, 1, -1, 0.5, 1e-6, 1e300, -1e300, std::nan(""), INFINITY};
-  return AnyOf(*numbers, random);
-}
-
-std::string AnyText(Random& random) {
-  static const auto* const texts = new std::vector<std::string>{
-      "mean",    "sum",      "none",  "tanh",      "floor",   "trunc",
-      "float32", "bool",     "int64", "bfloat16",  "same",    "constant",
-      "reflect", "amax",     "",      "ij,jk->ik", "i...->i", "...",
-      "add",     "multiply", "x"};
-  return AnyOf(*texts, random);
-}
-
-void SetAny(v1::Attribute& attribute, Random& random) {
-  switch (random() % 6) {
-    case 0:
-      return attribute.set_integer(AnyInteger(random));
-    case 1:
-      return attribute.set_number(AnyNumber(random));
-    case 2:
-      return attribute.set_flag(random() % 2 == 0);
-    case 3:
-      return attribute.set_text(AnyText(random));
-    case 4:
-      for (uint64_t i = random() % 5; i > 0; --i)
-        attribute.mutable_integers()->add_values(AnyInteger(random));
-      return;
-    default:
-      for (uint64_t i = random() % 3; i > 0; --i)
-        attribute.mutable_numbers()->add_values(AnyNumber(random));
-  }
-}
 
 // Something of the argument's type.
 void SetFor(const c10::Argument& argument, v1::Attribute& attribute,
@@ -235,72 +175,14 @@ void AddLoss(ProgramMaker& m) {
   m.Loss(sum);
 }
 
-void Edit(v1::Program& program, Random& random) {
-  v1::Node& node =
-      *program.mutable_nodes(static_cast<int>(random() % program.nodes_size()));
-  v1::Value& value = *program.mutable_values(
-      static_cast<int>(random() % program.values_size()));
-  switch (random() % 10) {
-    case 0:
-      node.set_operation(absl::StrCat(
-          "aten.", AnyOf(std::vector<absl::string_view>(
-                             runtime::AllowedAtenOperators().begin(),
-                             runtime::AllowedAtenOperators().end()),
-                         random)));
-      return;
-    case 1:
-      node.set_operation(AnyOf(
-          std::vector<std::string>{"aten.from_file.default", "aten.add_.Tensor",
-                                   "aten.", "aten..", "", "aten.add.out"},
-          random));
-      return;
-    case 2:
-      if (node.inputs_size() > 0) {
-        node.set_inputs(static_cast<int>(random() % node.inputs_size()),
-                        static_cast<int>(AnyInteger(random)));
-      }
-      return;
-    case 3:
-      node.add_inputs(static_cast<int>(random() % program.values_size()));
-      return;
-    case 4:
-      if (node.inputs_size() > 0) node.mutable_inputs()->RemoveLast();
-      return;
-    case 5:
-      if (value.shape_size() > 0) {
-        value.set_shape(static_cast<int>(random() % value.shape_size()),
-                        AnyInteger(random));
-      }
-      return;
-    case 6:
-      value.set_kind(static_cast<v1::Value::Kind>(random() % 5));
-      return;
-    case 7:
-      if (node.attributes_size() > 0) {
-        v1::Attribute& attribute = *node.mutable_attributes(
-            static_cast<int>(random() % node.attributes_size()));
-        const std::string name = attribute.name();
-        attribute.Clear();
-        attribute.set_name(name);
-        SetAny(attribute, random);
-      }
-      return;
-    case 8: {
-      v1::Attribute& attribute = *node.add_attributes();
-      attribute.set_name(
-          AnyOf(std::vector<std::string>{"dim", "size", "tensors", "alpha",
-                                         "other", "dtype", "", "self"},
-                random));
-      SetAny(attribute, random);
-      return;
-    }
-    default:
-      if (random() % 2 == 0) {
-        node.add_outputs(static_cast<int>(random() % program.values_size()));
-      } else if (node.outputs_size() > 0) {
-        node.mutable_outputs()->RemoveLast();
-      }
-  }
+const std::vector<std::string>& Operations() {
+  static const auto* const operations = [] {
+    auto* names = new std::vector<std::string>();
+    for (const absl::string_view name : runtime::AllowedAtenOperators())
+      names->push_back(absl::StrCat("aten.", name));
+    return names;
+  }();
+  return *operations;
 }
 
 std::string Make(Random& random) {
@@ -310,56 +192,11 @@ std::string Make(Random& random) {
   AddLoss(m);
   if (random() % 2 == 0) {
     for (uint64_t edits = 1 + random() % 3; edits > 0; --edits)
-      Edit(m.program, random);
+      EditProgram(Operations(), m.program, random);
   }
   std::string text;
   google::protobuf::TextFormat::PrintToString(m.program, &text);
   return text;
-}
-
-int64_t CountOf(const v1::Value& value) {
-  int64_t count = 1;
-  for (const int64_t size : value.shape()) {
-    if (size < 0 || size > 1000) return -1;
-    count *= size;
-  }
-  return count > 100000 ? -1 : count;
-}
-
-// Whether it was compiled, and whether it ran.
-struct Outcome {
-  bool compiled = false;
-  bool ran = false;
-};
-
-Outcome CompileAndRun(const v1::Program& program) {
-  const auto local = runtime::LocalProgram::Compile(program, {});
-  if (!local.ok()) {
-    EXPECT_FALSE(local.status().message().empty());
-    return {};
-  }
-  for (const v1::Node& node : program.nodes()) {
-    EXPECT_TRUE(!absl::StartsWith(node.operation(), "aten.") ||
-                runtime::IsAllowedAtenOperator(node.operation().substr(5)));
-  }
-  std::vector<std::vector<float>> weights;
-  for (const v1::Parameter& parameter : program.parameters()) {
-    const int64_t count = CountOf(program.values(parameter.value()));
-    if (count < 0) return {true, false};  // no store would hold it
-    weights.emplace_back(count, 0.5f);
-  }
-  std::vector<std::vector<int64_t>> columns;
-  std::vector<const void*> inputs;
-  for (const int id : program.inputs()) {
-    const int64_t count = CountOf(program.values(id));
-    if (count < 0) return {true, false};
-    columns.emplace_back(count + 1, 1);
-    inputs.push_back(columns.back().data());
-  }
-  VectorStore store(weights);
-  const auto loss = (*local)->Run(inputs, {}, store);
-  EXPECT_TRUE(loss.ok() || !loss.status().message().empty());
-  return {true, loss.ok()};
 }
 
 TEST(AtenFuzzTest, HostileProgramsAreRefusedOrEnd) {
@@ -371,7 +208,7 @@ TEST(AtenFuzzTest, HostileProgramsAreRefusedOrEnd) {
   Fuzz(options, [&](const std::string& text) {
     v1::Program program;
     ASSERT_TRUE(google::protobuf::TextFormat::ParseFromString(text, &program));
-    const Outcome outcome = CompileAndRun(program);
+    const RunOutcome outcome = CompileAndRun(program);
     compiled += outcome.compiled;
     ran += outcome.ran;
   });

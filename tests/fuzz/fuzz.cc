@@ -14,6 +14,7 @@ namespace autotp::testing {
 namespace {
 
 constexpr unsigned kSecondsPerInput = 10;
+constexpr uint64_t kRoundsPerLine = 50000;  // of progress, in long hunts
 constexpr rlim_t kExtraMemoryBytes = rlim_t{1} << 30;
 
 // What a signal handler may look at.
@@ -156,6 +157,11 @@ void Fuzz(const FuzzOptions& options,
     if (::testing::Test::HasFailure()) {
       ADD_FAILURE() << round_text << input;
       break;
+    }
+    if ((round + 1) % kRoundsPerLine == 0) {
+      std::fprintf(stderr, "fuzz: seed %llu, %llu rounds\n",
+                   static_cast<unsigned long long>(seed),
+                   static_cast<unsigned long long>(round + 1));
     }
   }
   alarm(0);

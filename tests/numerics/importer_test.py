@@ -95,6 +95,12 @@ class Models(unittest.TestCase):
             "MixtralForCausalLM")
 
 
+    def test_mixtral_with_a_gate_of_another_form(self):
+        self.check(transformers.MixtralConfig(
+            **TINY, num_key_value_heads=2, num_local_experts=3,
+            hidden_act="quick_gelu"), "MixtralForCausalLM")
+
+
 class StoredParts(unittest.TestCase):
     def check(self, model):
         """Parts have the names and numbers that Transformers saves."""

@@ -20,6 +20,7 @@ struct Shape {
   const char* folder;  // below tests/golden
   int64_t micro_batch;
   int64_t sequence_length;
+  bool stored = true;  // else its weights are drawn
 };
 
 class PartitionTest : public ::testing::TestWithParam<std::tuple<Shape, int>> {
@@ -30,7 +31,8 @@ TEST_P(PartitionTest, RanksTogetherAreOneRank) {
   const auto model = model::LoadModel(
       {.path = SourcePath(std::string("tests/golden/") + shape.folder),
        .micro_batch = shape.micro_batch,
-       .sequence_length = shape.sequence_length});
+       .sequence_length = shape.sequence_length,
+       .need_weights = shape.stored});
   ASSERT_TRUE(model.ok()) << model.status();
   const auto result = ComparePartition(*model, size, kSeed);
   ASSERT_TRUE(result.ok()) << result.status();
@@ -47,6 +49,14 @@ std::string NameOf(
   for (char& c : name) c = c == '/' ? '_' : c;
   return name + "_tp" + std::to_string(std::get<1>(info.param));
 }
+
+// Experts that stay ATen operations, of a width that the ranks don't divide.
+INSTANTIATE_TEST_SUITE_P(Imported, PartitionTest,
+                         ::testing::Combine(::testing::Values(Shape{
+                                                "imported/gpt_oss", 2, 16,
+                                                /*stored=*/false}),
+                                            ::testing::Values(2, 3)),
+                         NameOf);
 
 INSTANTIATE_TEST_SUITE_P(
     Native, PartitionTest,

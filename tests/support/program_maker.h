@@ -49,7 +49,14 @@ class NodeMaker {
   v1::Node& node() { return node_; }
 
  private:
+  // Instead of what it was.
   v1::Attribute& Add(const std::string& name) {
+    for (v1::Attribute& attribute : *node_.mutable_attributes()) {
+      if (attribute.name() != name) continue;
+      attribute.Clear();
+      attribute.set_name(name);
+      return attribute;
+    }
     v1::Attribute& attribute = *node_.add_attributes();
     attribute.set_name(name);
     return attribute;
@@ -79,10 +86,13 @@ class ProgramMaker {
     parameter.set_value(Value(shape));
     for (const int64_t size : shape) parameter.add_shape(size);
     parameter.set_cut_dim(-1);
+    parameter.mutable_initialization()->set_kind(
+        v1::Initialization::KIND_NORMAL);
     parameter.set_frozen(frozen);
     return parameter.value();
   }
-  // One output per shape.
+  // One output per shape. A node of ATen takes one input for each tensor
+  // argument, unless "tensors" is set.
   NodeMaker Node(const std::string& operation, const std::vector<int>& inputs,
                  const std::vector<Shape>& shapes,
                  v1::Value::Kind kind = v1::Value::KIND_FLOAT) {
@@ -91,7 +101,10 @@ class ProgramMaker {
     node.set_scope("model.part");
     for (const int input : inputs) node.add_inputs(input);
     for (const Shape& shape : shapes) node.add_outputs(Value(shape, kind));
-    return NodeMaker(node);
+    NodeMaker made(node);
+    if (operation.rfind("aten.", 0) == 0)
+      made.Set("tensors", Shape(inputs.size(), 1));
+    return made;
   }
   // The scalar that Run() returns.
   void Loss(int value) {

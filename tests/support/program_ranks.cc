@@ -13,8 +13,8 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "proto/support/status_macros.h"
-#include "tests/support/no_keys.h"
 #include "tests/support/program_maker.h"
+#include "tests/support/shared_group.h"
 #include "worker/collective/factory.h"
 #include "worker/runtime/local_program.h"
 #include "worker/runtime/parallel.h"
@@ -116,14 +116,7 @@ absl::Status OnRanks(
   for (int rank = 0; rank < size; ++rank) {
     threads.emplace_back([&, rank] {
       runtime::SetThreads(1);
-      v1::ProcessGroup group;
-      group.set_key("tp/0");
-      for (int i = 0; i < size; ++i) group.add_ranks(i);
-      group.set_backend(v1::ProcessGroup::BACKEND_SHARED_MEMORY);
-      collective::GroupOptions options;
-      options.memory_descriptor = dup(memory);
-      NoKeys keys;
-      auto made = collective::CreateCommunicator(group, rank, keys, options);
+      auto made = JoinSharedGroup("tp/0", size, rank, memory);
       outcomes[rank] = made.ok() ? body(rank, made->get()) : made.status();
       if (made.ok() && !outcomes[rank].ok())
         (*made)->Abort(std::string(outcomes[rank].message()));

@@ -1,7 +1,6 @@
 #include "worker/agent/supervisor.h"
 
 #include <signal.h>
-#include <sys/socket.h>
 
 #include <algorithm>
 #include <utility>
@@ -10,7 +9,7 @@
 #include "absl/time/clock.h"
 #include "proto/support/status_macros.h"
 #include "spdlog/spdlog.h"
-#include "worker/agent/log_tail.h"
+#include "worker/agent/fork_trainer.h"
 
 namespace autotp::agent {
 namespace {
@@ -18,9 +17,11 @@ namespace {
 // A zygote that lived this long was healthy: the next one starts at once.
 constexpr absl::Duration kZygoteHealthyAfter = absl::Seconds(5);
 
-std::string DescribeEnd(int exit_code, int signal) {
-  return signal != 0 ? absl::StrCat("signal ", signal)
-                     : absl::StrCat("exit code ", exit_code);
+TrainerEnd EndOf(const v1::TrainerExited& exited) {
+  return {exited.exit_code(), exited.signal(),
+          exited.signal() != 0
+              ? absl::StrCat("signal ", exited.signal())
+              : absl::StrCat("exit code ", exited.exit_code())};
 }
 
 }  // namespace
@@ -72,8 +73,8 @@ void Supervisor::OnZygoteExit(const std::string& why) {
   for (const auto& [key, attempt] : attempts_) {
     for (const auto& [rank, trainer] : attempt->trainers) {
       if (trainer->live) {
-        OnEnd(*trainer, 0, SIGKILL,
-              absl::StrCat("its zygote ended with ", why));
+        OnEnd(*trainer,
+              {0, SIGKILL, absl::StrCat("its zygote ended with ", why)});
       }
     }
   }
@@ -86,33 +87,20 @@ void Supervisor::OnZygoteExit(const std::string& why) {
 }
 
 void Supervisor::OnForked(const v1::TrainerForked& forked) {
-  for (const auto& [key, attempt] : attempts_) {
-    for (const auto& [rank, trainer] : attempt->trainers) {
-      if (trainer->fork_id != forked.id() || !trainer->live) continue;
-      if (forked.pid() == 0) {
-        OnEnd(*trainer, 0, 0, forked.error());
-        return;
-      }
-      trainer->pid = forked.pid();
-      spdlog::info("{} rank {}: forked as process {} on slot {} in {}",
-                   Describe(key), rank, trainer->pid, trainer->slot,
-                   absl::FormatDuration(absl::Now() - trainer->start_time));
-      if (trainer->ending) Kill(*trainer, "ended before it began");
-      return;
-    }
-  }
+  Trainer* trainer = attempts_.FindFork(forked.id());
+  if (trainer == nullptr) return;
+  if (forked.pid() == 0) return OnEnd(*trainer, {0, 0, forked.error()});
+  trainer->pid = forked.pid();
+  spdlog::info("{} rank {}: forked as process {} on slot {} in {}",
+               Describe(trainer->attempt), trainer->rank, trainer->pid,
+               trainer->slot,
+               absl::FormatDuration(absl::Now() - trainer->start_time));
+  if (trainer->ending) Kill(*trainer, "ended before it began");
 }
 
 void Supervisor::OnExited(const v1::TrainerExited& exited) {
-  for (const auto& [key, attempt] : attempts_) {
-    for (const auto& [rank, trainer] : attempt->trainers) {
-      if (trainer->live && trainer->pid == exited.pid()) {
-        OnEnd(*trainer, exited.exit_code(), exited.signal(),
-              DescribeEnd(exited.exit_code(), exited.signal()));
-        return;
-      }
-    }
-  }
+  Trainer* trainer = attempts_.FindProcess(exited.pid());
+  if (trainer != nullptr) OnEnd(*trainer, EndOf(exited));
 }
 
 void Supervisor::Apply(const v1::Assignment& assignment) {
@@ -122,31 +110,12 @@ void Supervisor::Apply(const v1::Assignment& assignment) {
   Reconcile();
 }
 
-std::vector<TrainerView> Supervisor::Views() const {
-  std::vector<TrainerView> views;
-  for (const auto& [key, attempt] : attempts_) {
-    for (const auto& [rank, trainer] : attempt->trainers) {
-      views.push_back({.attempt = key,
-                       .rank = rank,
-                       .slot = trainer->slot,
-                       .live = trainer->live,
-                       .ending = trainer->ending || trainer->said_end,
-                       .sent = trainer->sent});
-    }
-  }
-  return views;
-}
-
 void Supervisor::Reconcile() {
   if (stopping_ || zygote_ == nullptr) return;
-  std::vector<AttemptKey> broken;
-  for (const auto& [key, attempt] : attempts_) {
-    if (attempt->broken) broken.push_back(key);
-  }
-  const Actions actions =
-      agent::Reconcile(desired_, Views(), broken, options_.slots);
+  const Actions actions = agent::Reconcile(desired_, attempts_.Views(),
+                                           attempts_.Broken(), options_.slots);
   for (const EndTrainer& end : actions.end) {
-    Trainer& trainer = *Find(end.attempt, end.rank);
+    Trainer& trainer = *attempts_.Find(end.attempt, end.rank);
     trainer.ordered = end.ordered;
     Kill(trainer, end.reason);
   }
@@ -160,38 +129,28 @@ void Supervisor::Reconcile() {
   SweepLater();
 }
 
-Supervisor::Attempt& Supervisor::AttemptOf(const AttemptKey& key) {
-  std::unique_ptr<Attempt>& attempt = attempts_[key];
-  if (attempt == nullptr) {
-    attempt = std::make_unique<Attempt>();
-    attempt->key = key;
-    attempt->reporter = std::make_shared<Reporter>(
-        session_, key,
-        Reporter::Callbacks{
-            .on_fenced =
-                [this, key](const absl::Status& status) {
-                  spdlog::warn("{} is over: {}", Describe(key),
-                               status.ToString());
-                  BreakAttempt(*attempts_.at(key), "the coordinator fenced it");
-                  SweepLater();
-                },
-            .on_sent =
-                [this, key] {
-                  for (auto& [rank, trainer] : attempts_.at(key)->trainers) {
-                    if (trainer->link) trainer->link->PauseReading(false);
-                  }
-                  SweepLater();
-                }});
-  }
-  return *attempt;
-}
-
-Supervisor::Trainer* Supervisor::Find(const AttemptKey& key, int rank) {
-  const auto attempt = attempts_.find(key);
-  if (attempt == attempts_.end()) return nullptr;
-  const auto trainer = attempt->second->trainers.find(rank);
-  return trainer == attempt->second->trainers.end() ? nullptr
-                                                    : trainer->second.get();
+Attempt& Supervisor::AttemptOf(const AttemptKey& key) {
+  Attempt* known = attempts_.Find(key);
+  if (known != nullptr) return *known;
+  Attempt& attempt = attempts_.Add(key);
+  attempt.reporter = std::make_shared<Reporter>(
+      session_, key,
+      Reporter::Callbacks{
+          .on_fenced =
+              [this, key](const absl::Status& status) {
+                spdlog::warn("{} is over: {}", Describe(key),
+                             status.ToString());
+                BreakAttempt(attempts_.at(key), "the coordinator fenced it");
+                SweepLater();
+              },
+          .on_sent =
+              [this, key] {
+                for (auto& [rank, trainer] : attempts_.at(key).trainers) {
+                  if (trainer->link) trainer->link->PauseReading(false);
+                }
+                SweepLater();
+              }});
+  return attempt;
 }
 
 void Supervisor::StartTrainer(const v1::TrainerTask& task) {
@@ -205,48 +164,19 @@ void Supervisor::StartTrainer(const v1::TrainerTask& task) {
   trainer->fork_id = ++last_fork_;
   trainer->live = true;
   attempt.trainers[task.rank()] = trainer;
-  const absl::Status forked = Fork(task, attempt, *trainer);
-  if (!forked.ok()) OnEnd(*trainer, 0, 0, std::string(forked.message()));
-}
-
-absl::Status Supervisor::Fork(const v1::TrainerTask& task, Attempt& attempt,
-                              Trainer& trainer) {
-  AUTOTP_ASSIGN_OR_RETURN(UniqueFd log, OpenLog(task.log_path()));
-  const int64_t begin = LogBytes(log.get());
-  trainer.log = std::make_shared<LogUpload>(
-      session_, trainer.attempt, trainer.rank, std::move(log), begin);
-  AUTOTP_ASSIGN_OR_RETURN(auto ends, SocketPair(SOCK_STREAM));
-
-  v1::ForkRequest request;
-  request.set_id(trainer.fork_id);
-  request.set_slot(trainer.slot);
-  request.set_threads(options_.zygote.threads);
-  request.set_data_address(options_.data_address);
-  std::vector<int> descriptors = {ends.second.get(), trainer.log->descriptor()};
-  for (const v1::ProcessGroup& group : task.groups()) {
-    if (group.backend() != v1::ProcessGroup::BACKEND_SHARED_MEMORY) continue;
-    UniqueFd& memory = attempt.memory[group.key()];
-    if (!memory.valid()) {
-      AUTOTP_ASSIGN_OR_RETURN(const int descriptor,
-                              options_.create_memory(group.ranks_size()));
-      memory.reset(descriptor);
-    }
-    request.add_memory_keys(group.key());
-    descriptors.push_back(memory.get());
-  }
-  AUTOTP_RETURN_IF_ERROR(zygote_->Fork(request, descriptors));
-
-  trainer.link = std::make_unique<TrainerLink>(
-      loop_, std::move(ends.first),
-      [this, key = trainer.attempt, rank = trainer.rank](
-          const v1::FromTrainer& message) { OnMessage(key, rank, message); });
-  v1::ToTrainer start;
-  *start.mutable_start() = task;
-  return trainer.link->Send(start);
+  const absl::Status forked = ForkTrainer(
+      task,
+      {loop_, session_, *zygote_, options_.zygote.threads,
+       options_.data_address, options_.create_memory},
+      [this, key, rank = task.rank()](const v1::FromTrainer& message) {
+        OnMessage(key, rank, message);
+      },
+      attempt, *trainer);
+  if (!forked.ok()) OnEnd(*trainer, {0, 0, std::string(forked.message())});
 }
 
 void Supervisor::Forward(const ForwardOrder& forward) {
-  Trainer* trainer = Find(forward.attempt, forward.rank);
+  Trainer* trainer = attempts_.Find(forward.attempt, forward.rank);
   if (trainer == nullptr || trainer->link == nullptr) return;
   v1::ToTrainer message;
   *message.mutable_order() = forward.order;
@@ -266,9 +196,9 @@ void Supervisor::Forward(const ForwardOrder& forward) {
 
 void Supervisor::OnMessage(const AttemptKey& key, int rank,
                            const v1::FromTrainer& message) {
-  Trainer* trainer = Find(key, rank);
+  Trainer* trainer = attempts_.Find(key, rank);
   if (trainer == nullptr || !trainer->live) return;
-  Attempt& attempt = *attempts_.at(key);
+  Attempt& attempt = attempts_.at(key);
   const std::shared_ptr<Trainer> owner = attempt.trainers.at(rank);
   const Reply reply =
       [weak = std::weak_ptr<Trainer>(owner)](const v1::ToTrainer& answer) {
@@ -315,45 +245,20 @@ void Supervisor::OnState(Attempt& attempt, Trainer& trainer,
   attempt.reporter->AddState(report);
 }
 
-// `how`: what ended it, for people.
-void Supervisor::OnEnd(Trainer& trainer, int exit_code, int signal,
-                       const std::string& how) {
+void Supervisor::OnEnd(Trainer& trainer, const TrainerEnd& end) {
   // What it said before its end is still in the socket.
   if (trainer.link != nullptr) trainer.link->ReadRest();
   trainer.live = false;
-  Attempt& attempt = *attempts_.at(trainer.attempt);
+  Attempt& attempt = attempts_.at(trainer.attempt);
   if (trainer.log != nullptr) trainer.log->Pump();
   if (trainer.said_end || trainer.ending || stopping_) {
     spdlog::info("{} rank {}: process {} ended, {}", Describe(attempt.key),
-                 trainer.rank, trainer.pid, how);
+                 trainer.rank, trainer.pid, end.how);
     if (trainer.ordered && !trainer.said_end) ReportStopped(attempt, trainer);
   } else {
-    v1::Failure failure;
-    if (trainer.last_words.has_value()) failure = *trainer.last_words;
-    if (failure.reason() == v1::FAILURE_REASON_UNSPECIFIED) {
-      failure.set_reason(trainer.pid == 0 ? v1::FAILURE_REASON_INTERNAL
-                                          : v1::FAILURE_REASON_TRAINER_EXITED);
-      failure.set_message(
-          trainer.pid == 0
-              ? absl::StrCat("rank ", trainer.rank, " did not start: ", how)
-              : absl::StrCat("rank ", trainer.rank, " ended with ", how,
-                             " after step ", StepOf(attempt)));
-    }
+    v1::Failure failure =
+        FailureOf(attempt, trainer, end, options_.log_lines_max, absl::Now());
     failure.set_worker(options_.worker);
-    failure.set_rank(trainer.rank);
-    failure.set_exit_code(exit_code);
-    failure.set_signal(signal);
-    const absl::Time now = absl::Now();
-    failure.mutable_detect_time()->set_seconds(absl::ToUnixSeconds(now));
-    failure.mutable_detect_time()->set_nanos(
-        static_cast<int>(absl::ToUnixNanos(now) % 1'000'000'000));
-    if (trainer.log != nullptr) {
-      for (std::string& line :
-           LastLines(trainer.log->descriptor(), trainer.log->begin(),
-                     options_.log_lines_max)) {
-        failure.add_log_lines(std::move(line));
-      }
-    }
     OnFailure(attempt, std::move(failure));
   }
   // A task may wait for this slot.
@@ -382,7 +287,7 @@ void Supervisor::KillLater(const Trainer& trainer, absl::Duration delay,
                            const std::string& why) {
   loop_.RunAt(absl::Now() + delay,
               [this, key = trainer.attempt, rank = trainer.rank, why] {
-                Trainer* late = Find(key, rank);
+                Trainer* late = attempts_.Find(key, rank);
                 if (late == nullptr || !late->live) return;
                 const bool was_ending = late->ending;
                 Kill(*late, why);
@@ -410,52 +315,25 @@ void Supervisor::BreakAttempt(Attempt& attempt, const std::string& why) {
   }
   loop_.RunAt(absl::Now() + options_.kill_grace,
               [this, key = attempt.key, why] {
-                const auto found = attempts_.find(key);
-                if (found == attempts_.end()) return;
-                for (auto& [rank, trainer] : found->second->trainers) {
+                const Attempt* late = attempts_.Find(key);
+                if (late == nullptr) return;
+                for (auto& [rank, trainer] : late->trainers) {
                   if (trainer->live) Kill(*trainer, why);
                 }
               });
 }
 
 void Supervisor::DecideBlame(const AttemptKey& key) {
-  const auto found = attempts_.find(key);
-  if (found == attempts_.end()) return;
-  const std::optional<v1::Failure> failure =
-      found->second->blame.Decide(absl::Now());
+  Attempt* attempt = attempts_.Find(key);
+  if (attempt == nullptr) return;
+  const std::optional<v1::Failure> failure = attempt->blame.Decide(absl::Now());
   if (!failure.has_value()) return;
   v1::ReportTrainerRequest report;
   report.set_rank(failure->rank());
   report.set_state(v1::ReportTrainerRequest::STATE_FAILED);
-  report.set_step(StepOf(*found->second));
+  report.set_step(attempt->step());
   *report.mutable_failure() = *failure;
-  found->second->reporter->AddState(report);
-}
-
-int64_t Supervisor::StepOf(const Attempt& attempt) {
-  int64_t step = 0;
-  for (const auto& [rank, trainer] : attempt.trainers) {
-    step = std::max(step, trainer->step);
-  }
-  return step;
-}
-
-std::vector<v1::RunningTrainer> Supervisor::Running() const {
-  std::vector<v1::RunningTrainer> running;
-  for (const auto& [key, attempt] : attempts_) {
-    const bool unsent = !attempt->reporter->drained();
-    const int64_t step = StepOf(*attempt);
-    for (const auto& [rank, trainer] : attempt->trainers) {
-      if (!trainer->live && !unsent) continue;
-      v1::RunningTrainer& entry = running.emplace_back();
-      entry.set_job(key.job);
-      entry.set_attempt(key.attempt);
-      entry.set_group_epoch(key.group_epoch);
-      entry.set_rank(rank);
-      entry.set_step(step);
-    }
-  }
-  return running;
+  attempt->reporter->AddState(report);
 }
 
 void Supervisor::DropAll(const std::string& why) {
@@ -483,21 +361,6 @@ void Supervisor::Stop() {
   PumpLogs();
 }
 
-bool Supervisor::IsDrained(const Attempt& attempt) {
-  return attempt.reporter->drained() &&
-         std::all_of(attempt.trainers.begin(), attempt.trainers.end(),
-                     [](const auto& trainer) {
-                       return trainer.second->log == nullptr ||
-                              trainer.second->log->drained();
-                     });
-}
-
-bool Supervisor::drained() const {
-  return std::all_of(attempts_.begin(), attempts_.end(), [](const auto& entry) {
-    return IsDrained(*entry.second);
-  });
-}
-
 void Supervisor::PumpLogs() {
   loop_.Cancel(log_timer_);
   for (const auto& [key, attempt] : attempts_) {
@@ -522,12 +385,9 @@ void Supervisor::Sweep() {
     const bool desired = std::any_of(
         desired_.tasks().begin(), desired_.tasks().end(),
         [&key = key](const auto& task) { return KeyOf(task) == key; });
-    const bool live =
-        std::any_of(attempt->trainers.begin(), attempt->trainers.end(),
-                    [](const auto& trainer) { return trainer.second->live; });
     const bool undecided =
         attempt->blame.DecideTime() != absl::InfiniteFuture();
-    if (desired || live || undecided || !IsDrained(*attempt)) {
+    if (desired || attempt->live() || undecided || !attempt->drained()) {
       ++entry;
       continue;
     }

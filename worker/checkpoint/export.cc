@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <cmath>
 #include <filesystem>
 #include <map>
 #include <memory>
@@ -120,23 +121,63 @@ absl::Status WriteText(const std::string& path, absl::string_view text) {
   return file->Commit();
 }
 
-// All of a parameter, through `buffer`.
+// Numbers that fp16 would make infinite.
+class BeyondFloat16 {
+ public:
+  void Count(const std::string& tensor, const std::vector<float>& values) {
+    // Rounded to nearest: 65520 is as near to 65536, which fp16 lacks.
+    const auto beyond = [](float value) {
+      return std::isfinite(value) && std::abs(value) >= 65520.0f;
+    };
+    const int64_t count = std::count_if(values.begin(), values.end(), beyond);
+    if (count == 0) return;
+    if (tensors_.empty() || tensors_.back().name != tensor)
+      tensors_.push_back({tensor, 0});
+    tensors_.back().count += count;
+  }
+
+  absl::Status Verdict() const {
+    if (tensors_.empty()) return absl::OkStatus();
+    constexpr size_t kShown = 8;
+    std::string list;
+    for (size_t i = 0; i < std::min(tensors_.size(), kShown); ++i) {
+      absl::StrAppend(&list, i == 0 ? "" : ", ", tensors_[i].count, " of ",
+                      tensors_[i].name);
+    }
+    if (tensors_.size() > kShown)
+      absl::StrAppend(&list, " and ", tensors_.size() - kShown, " more");
+    return absl::FailedPreconditionError(
+        absl::StrCat("numbers beyond 65504 would be infinite in fp16: ", list,
+                     "; export as bf16 or fp32"));
+  }
+
+ private:
+  struct Tensor {
+    std::string name;
+    int64_t count = 0;
+  };
+  std::vector<Tensor> tensors_;
+};
+
+// All of a parameter, through `buffer`. `beyond`: null but for fp16.
 absl::Status CopyParameter(const v1::ParameterRecord& record,
                            CheckpointReader& reader, std::vector<float>& buffer,
-                           SafetensorsWriter& writer) {
+                           SafetensorsWriter& writer, BeyondFloat16* beyond) {
   const int64_t count = ElementCount(ShapeOf(record));
   for (int64_t done = 0; done < count; done += kChunkElements) {
     const int64_t step = std::min(kChunkElements, count - done);
     buffer.resize(step);
     AUTOTP_RETURN_IF_ERROR(reader.Read(record.name(), kWeight, Slice{},
                                        {done, done + step}, buffer.data()));
+    if (beyond != nullptr) beyond->Count(record.name(), buffer);
     AUTOTP_RETURN_IF_ERROR(writer.Append(buffer.data(), step));
   }
   return absl::OkStatus();
 }
 
 absl::Status WriteShard(const Shard& shard, const std::string& path,
-                        Element element, CheckpointReader& reader) {
+                        Element element, CheckpointReader& reader,
+                        BeyondFloat16* beyond) {
   std::vector<SafetensorsWriter::Tensor> header;
   for (const StoredTensor& tensor : shard.tensors)
     header.push_back({tensor.name, tensor.shape});
@@ -146,7 +187,8 @@ absl::Status WriteShard(const Shard& shard, const std::string& path,
   std::vector<float> buffer;
   for (const StoredTensor& tensor : shard.tensors) {
     for (const v1::ParameterRecord* part : tensor.parts)
-      AUTOTP_RETURN_IF_ERROR(CopyParameter(*part, reader, buffer, *writer));
+      AUTOTP_RETURN_IF_ERROR(
+          CopyParameter(*part, reader, buffer, *writer, beyond));
   }
   return writer->Commit();
 }
@@ -186,11 +228,13 @@ absl::Status FillFolder(const std::string& folder, const v1::ExportSpec& spec,
                           StoredTensors(reader.manifest()));
   const std::vector<Shard> shards =
       DivideIntoShards(std::move(tensors), element, bytes_max);
+  BeyondFloat16 beyond;
   for (size_t i = 0; i < shards.size(); ++i) {
     AUTOTP_RETURN_IF_ERROR(WriteShard(
         shards[i], absl::StrCat(folder, "/", ShardName(i, shards.size())),
-        element, reader));
+        element, reader, element == Element::kFloat16 ? &beyond : nullptr));
   }
+  AUTOTP_RETURN_IF_ERROR(beyond.Verdict());
   if (shards.size() > 1) {
     AUTOTP_RETURN_IF_ERROR(WriteIndex(
         shards, absl::StrCat(folder, "/model.safetensors.index.json")));

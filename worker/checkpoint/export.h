@@ -23,7 +23,8 @@ inline constexpr int64_t kFileBytesDefault = 5'000'000'000;
 // experts apart or fused; aliases of tied tensors are not stored twice; one
 // file, or shards with an index where they exceed spec.max_file_bytes), and
 // spec.copied_files.
-//   FAILED_PRECONDITION  spec.path is a folder that is not a model's
+//   FAILED_PRECONDITION  spec.path is a folder that is not a model's; as fp16,
+//                        finite numbers would become infinite
 //   DATA_LOSS            parameters that do not fill their fused tensor
 //   output_file.h's and restore.h's codes
 absl::Status ExportModel(const std::string& manifest_path,

@@ -53,10 +53,12 @@ struct RunOptions {
   int64_t first_sequence = 0;
 };
 
+class Executor;
+
 class LocalProgram {
  public:
-  // INVALID_ARGUMENT naming the node: an unknown operation, a missing or
-  // malformed attribute, values out of order.
+  // INVALID_ARGUMENT naming the node: what check_program.h refuses, a cut that
+  // is not for this group, a call of ATen that is not allowed.
   static absl::StatusOr<std::unique_ptr<LocalProgram>> Compile(
       const v1::Program& program, const CompileOptions& options);
   ~LocalProgram();
@@ -77,7 +79,6 @@ class LocalProgram {
                                  ParameterStore& store);
 
  private:
-  class Executor;
   explicit LocalProgram(std::unique_ptr<Executor> executor);
   std::unique_ptr<Executor> executor_;
 };

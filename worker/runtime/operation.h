@@ -6,8 +6,9 @@
 // An operation keeps, as members, what its Backward needs and drops it there,
 // or in Forget where no Backward follows.
 // It computes in fp32 whatever the stored type is: FloatInput and
-// FloatGradient cast, Give and Deliver round. Shapes have been checked by the
-// coordinator; a wrong one surfaces as an exception of LibTorch (call_torch.h).
+// FloatGradient cast, Give and Deliver round. Shapes and attributes have been
+// checked (check_program.h); what data make of them is the operation's to
+// check.
 //
 // The meaning of each operation: coordinator/program/operation.h.
 #ifndef AUTOTP_WORKER_RUNTIME_OPERATION_H_

@@ -3,8 +3,34 @@
 #include <ATen/Parallel.h>
 
 #include <algorithm>
+#include <exception>
+#include <mutex>
 
 namespace autotp::runtime {
+namespace {
+
+// An exception may not leave a parallel region: the first is thrown behind it.
+class Exceptions {
+ public:
+  template <typename F>
+  void Catch(const F& body) {
+    try {
+      body();
+    } catch (...) {
+      const std::lock_guard lock(mutex_);
+      if (first_ == nullptr) first_ = std::current_exception();
+    }
+  }
+  void Rethrow() const {
+    if (first_ != nullptr) std::rethrow_exception(first_);
+  }
+
+ private:
+  std::mutex mutex_;
+  std::exception_ptr first_;
+};
+
+}  // namespace
 
 void ParallelFor(int64_t count, int64_t grain,
                  absl::FunctionRef<void(int64_t, int64_t)> body) {
@@ -16,11 +42,14 @@ void ParallelFor(int64_t count, int64_t grain,
     body(0, count);
     return;
   }
+  Exceptions exceptions;
 #pragma omp parallel for num_threads(static_cast <int>(pieces)) \
     schedule(static, 1)
   for (int64_t piece = 0; piece < pieces; ++piece) {
-    body(count * piece / pieces, count * (piece + 1) / pieces);
+    exceptions.Catch(
+        [&] { body(count * piece / pieces, count * (piece + 1) / pieces); });
   }
+  exceptions.Rethrow();
 }
 
 void ParallelTasks(int64_t count, absl::FunctionRef<void(int64_t)> body) {
@@ -30,9 +59,12 @@ void ParallelTasks(int64_t count, absl::FunctionRef<void(int64_t)> body) {
     for (int64_t task = 0; task < count; ++task) body(task);
     return;
   }
+  Exceptions exceptions;
 #pragma omp parallel for num_threads(static_cast <int>(threads)) \
     schedule(dynamic, 1)
-  for (int64_t task = 0; task < count; ++task) body(task);
+  for (int64_t task = 0; task < count; ++task)
+    exceptions.Catch([&] { body(task); });
+  exceptions.Rethrow();
 }
 
 bool SharesTasks(int64_t count) {

@@ -51,42 +51,66 @@ bool Evaluation::IsDue(int64_t step) const {
   return every_steps_ > 0 && step % every_steps_ == 0;
 }
 
-absl::StatusOr<data::Batch> Evaluation::ReadMicroBatch(int64_t first) const {
-  std::vector<int64_t> rows(micro_batch_, first);
-  const int64_t held = std::min(micro_batch_, sequences_ - first);
-  for (int64_t i = 0; i < held; ++i) rows[i] = first + i;
+absl::StatusOr<data::Batch> Evaluation::Read(
+    const std::vector<int64_t>& rows) const {
   absl::StatusOr<data::Batch> batch = data::ReadBatch(*dataset_, rows);
   if (!batch.ok()) {
     return WithReason(Annotate(batch.status(), "evaluation data"),
                       v1::FAILURE_REASON_DATA);
   }
-  if (batch->columns.empty()) {
-    std::fill(batch->labels.begin() + held * batch->T, batch->labels.end(),
-              data::kIgnoredLabel);
-  }
   return batch;
+}
+
+absl::StatusOr<Evaluation::Sum> Evaluation::SumOfSequences(
+    int64_t first, runtime::LocalProgram& program,
+    zero::FlatState& state) const {
+  std::vector<int64_t> rows(micro_batch_, first);
+  const int64_t held = std::min(micro_batch_, sequences_ - first);
+  for (int64_t i = 0; i < held; ++i) rows[i] = first + i;
+  AUTOTP_ASSIGN_OR_RETURN(data::Batch batch, Read(rows));
+  std::fill(batch.labels.begin() + held * batch.T, batch.labels.end(),
+            data::kIgnoredLabel);
+  const auto counted = static_cast<double>(CountedTokens(batch));
+  if (counted == 0) return Sum{};  // on all ranks of the tensor group
+  AUTOTP_ASSIGN_OR_RETURN(const float mean,
+                          program.Evaluate(batch.Inputs(inputs_), state));
+  return Sum{mean * counted, counted};
+}
+
+absl::StatusOr<Evaluation::Sum> Evaluation::SumOfRows(
+    int64_t first, runtime::LocalProgram& program,
+    zero::FlatState& state) const {
+  const int64_t held = std::min(micro_batch_, sequences_ - first);
+  std::vector<int64_t> rows(micro_batch_);
+  const bool full = held == micro_batch_;
+  Sum sum;
+  for (int64_t begin = first; begin < first + held;
+       begin += full ? micro_batch_ : 1) {
+    for (int64_t i = 0; i < micro_batch_; ++i) rows[i] = begin + (full ? i : 0);
+    AUTOTP_ASSIGN_OR_RETURN(const data::Batch batch, Read(rows));
+    AUTOTP_ASSIGN_OR_RETURN(const float mean,
+                            program.Evaluate(batch.Inputs(inputs_), state));
+    const auto counted = static_cast<double>(full ? micro_batch_ : 1);
+    sum.loss += mean * counted;
+    sum.counted += counted;
+  }
+  return sum;
 }
 
 absl::StatusOr<v1::EvaluationResult> Evaluation::Run(
     runtime::LocalProgram& program, zero::FlatState& state,
     const Groups& groups) const {
   const int64_t stride = micro_batch_ * groups.data->size();
-  double loss = 0;
-  double tokens = 0;
+  const bool has_columns = !dataset_->columns().empty();
+  double sums[] = {0, 0};  // loss, and what it is the sum of
   for (int64_t first = micro_batch_ * groups.data->rank(); first < sequences_;
        first += stride) {
-    AUTOTP_ASSIGN_OR_RETURN(const data::Batch batch, ReadMicroBatch(first));
-    const bool has_columns = !batch.columns.empty();
-    if (has_columns && first + micro_batch_ > sequences_) continue;
-    const auto counted =
-        static_cast<double>(has_columns ? batch.B : CountedTokens(batch));
-    if (counted == 0) continue;  // on all ranks of the tensor group
-    AUTOTP_ASSIGN_OR_RETURN(const float mean,
-                            program.Evaluate(batch.Inputs(inputs_), state));
-    loss += mean * counted;
-    tokens += counted;
+    AUTOTP_ASSIGN_OR_RETURN(
+        const Sum sum, has_columns ? SumOfRows(first, program, state)
+                                   : SumOfSequences(first, program, state));
+    sums[0] += sum.loss;
+    sums[1] += sum.counted;
   }
-  double sums[] = {loss, tokens};
   AUTOTP_RETURN_IF_ERROR(
       Annotate(groups.world
                    ->AllReduce({sums, 2, collective::ElementType::kFloat64},

@@ -7,13 +7,16 @@
 // share them micro-batch by micro-batch; a micro-batch that is not full is
 // filled with rows that do not count. The result is a mean over tokens, so
 // that it depends on no layout; where data are columns
-// (worker/data/column.h), over rows, and a micro-batch that is not full is
-// left out. Forward only: no gradients, nothing is kept.
+// (worker/data/column.h), over rows: of a micro-batch that is not full each
+// row is run alone, filling one, since no label says that a row does not
+// count. The loss is the program's: a mixture's router loss is part of it, as
+// it is of Transformers'. Forward only: no gradients, nothing is kept.
 #ifndef AUTOTP_WORKER_TRAINER_EVALUATION_H_
 #define AUTOTP_WORKER_TRAINER_EVALUATION_H_
 
 #include <cstdint>
 #include <memory>
+#include <vector>
 
 #include "absl/status/statusor.h"
 #include "autotp/v1/assignment.pb.h"
@@ -40,7 +43,18 @@ class Evaluation {
  private:
   Evaluation(const v1::TrainerTask& task,
              std::unique_ptr<data::Dataset> dataset);
-  absl::StatusOr<data::Batch> ReadMicroBatch(int64_t first) const;
+  absl::StatusOr<data::Batch> Read(const std::vector<int64_t>& rows) const;
+
+  // Of the micro-batch that begins at `first`.
+  struct Sum {
+    double loss = 0;
+    double counted = 0;  // tokens, or rows
+  };
+  absl::StatusOr<Sum> SumOfSequences(int64_t first,
+                                     runtime::LocalProgram& program,
+                                     zero::FlatState& state) const;
+  absl::StatusOr<Sum> SumOfRows(int64_t first, runtime::LocalProgram& program,
+                                zero::FlatState& state) const;
 
   const int64_t every_steps_;
   const int64_t micro_batch_;

@@ -13,6 +13,7 @@
 #include "worker/data/dataset.h"
 #include "worker/runtime/local_program.h"
 #include "worker/runtime/parallel.h"
+#include "worker/trainer/check_task.h"
 #include "worker/trainer/checkpointer.h"
 #include "worker/trainer/evaluation.h"
 #include "worker/trainer/failure_reason.h"
@@ -29,24 +30,6 @@ namespace {
 void KeepFreedMemory() {
   mallopt(M_MMAP_THRESHOLD, 32 << 20);
   mallopt(M_TRIM_THRESHOLD, 256 << 20);
-}
-
-absl::Status CheckTask(const v1::TrainerTask& task) {
-  if (task.tensor_parallel_size() < 1 || task.world_size() < 1 ||
-      task.world_size() % task.tensor_parallel_size() != 0 || task.rank() < 0 ||
-      task.rank() >= task.world_size()) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("rank ", task.rank(), " of ", task.world_size(),
-                     " with tensor-parallel size ", task.tensor_parallel_size(),
-                     " is no layout"));
-  }
-  if (task.data().pack_documents() && task.program().inputs_size() != 3) {
-    return absl::InvalidArgumentError(
-        "documents are packed, but the program has no input for positions");
-  }
-  if (task.config().accumulation_steps() < 1)
-    return absl::InvalidArgumentError("accumulation_steps is below 1");
-  return absl::OkStatus();
 }
 
 v1::Estimate Held(const zero::FlatState& state) {

@@ -5,6 +5,7 @@ beside config.json and the weights. Nothing of it is needed where training
 runs. With a Hugging Face folder no weights are loaded.
 """
 import argparse
+import gc
 import logging
 import sys
 import time
@@ -125,5 +126,11 @@ def main(arguments=None):
     return 0
 
 
+def command():
+    code = main()
+    gc.freeze()  # to go over a large graph once more takes seconds
+    return code
+
+
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(command())

@@ -153,7 +153,7 @@ absl::StatusOr<Program> Raise(const Program& source) {
     for (size_t i = 0; i < values.size(); ++i)
       to.Map(node.outputs[i], values[i]);
   }
-  return std::move(to).Finish(source.loss);
+  return SpreadStrides(std::move(to).Finish(source.loss));
 }
 
 }  // namespace autotp::model

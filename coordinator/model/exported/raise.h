@@ -83,6 +83,9 @@ program::ValueId Drop(Rewriter& to, program::ValueId x, double probability,
 // none.
 program::ValueId WriteOutAttention(Rewriter& to, const Raised& node);
 
+// At the end: strided slices that no pattern took (strides.cc).
+program::Program SpreadStrides(program::Program source);
+
 // Experts are an operation of ours in the file already; the value of theirs
 // with the router that chose them, or kNoValue.
 program::ValueId RaiseExperts(Rewriter& to, const program::Node& node,

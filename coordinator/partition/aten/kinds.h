@@ -31,6 +31,7 @@ Kind Reduction;
 Kind MatrixProduct;  // [.., i, k] [.., k, j] -> [.., i, j]
 Kind BatchedSum;     // c + [b, i, k] [b, k, j] -> [b, i, j]
 Kind Einsum;
+Kind GroupedProduct;  // rows [s, k], sorted by expert, [e, k, j] -> [s, j]
 
 // convolution.cc: x[b,c,..] w[n,c,..] bias[n] -> [b,n,..], or each channel on
 // its own.

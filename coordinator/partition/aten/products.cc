@@ -40,6 +40,25 @@ bool MatrixProduct(AtenOperation& op) {
   return true;
 }
 
+bool GroupedProduct(AtenOperation& op) {
+  const std::vector<AtenOperation::Shape>& in = op.inputs;
+  if (in.size() < 3 || !op.Has(2) || op.Has(3) || in[0].size() != 2 ||
+      in[1].size() != 3 || op.output.size() != 2)
+    return false;
+  op.NumberOutput();
+  const int inner = op.NewLabel();
+  const int expert = op.NewLabel();
+  op.rule.inputs[0][0].label = 0;
+  op.rule.inputs[0][1].label = inner;
+  op.rule.inputs[1][0].label = expert;
+  op.rule.inputs[1][1].label = inner;
+  op.rule.inputs[1][2].label = 1;
+  op.rule.summed = AtenOperation::Bit(inner);
+  op.Block(0);
+  op.Block(expert);
+  return true;
+}
+
 // The sum is of one rank: c would be added by each.
 bool BatchedSum(AtenOperation& op) {
   if (op.inputs.size() != 3 || op.output.size() != 3 ||

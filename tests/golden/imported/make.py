@@ -1,7 +1,7 @@
 """Makes these folders: the examples' program files, weights and data, and the
 losses of eight steps in PyTorch; gpt2 of one layer with dropout, whose
-attention is one operation and written out; and the program files of
-tests/golden/models.
+attention is one operation and written out; gpt_oss of one layer; and the
+program files of tests/golden/models.
 
     PYTHONPATH=client/python:deploy/examples python tests/golden/imported/make.py
     ... make.py bloom gemma3    # only these models' program files
@@ -70,10 +70,9 @@ def import_model(*arguments):
 
 
 def program_of(name):
-    """A program file has nothing of the weights but their names."""
+    """Of config.json alone: names are those that Transformers would write."""
     with tempfile.TemporaryDirectory() as folder:
-        shutil.copytree(os.path.join(MODELS, name, "model"), folder,
-                        dirs_exist_ok=True)
+        shutil.copy(os.path.join(MODELS, name, "model/config.json"), folder)
         import_model("--model", folder, "--sequence-length",
                      str(OTHER_LENGTHS.get(name, LENGTH)))
         shutil.copyfile(os.path.join(folder, "autotp_program.json"),
@@ -96,6 +95,26 @@ def with_dropout():
                         os.path.join(HERE, "dropout", attention + ".json"))
 
 
+# Experts of another form: biased, transposed, their halves interleaved.
+GPT_OSS = {"architectures": ["GptOssForCausalLM"], "model_type": "gpt_oss",
+           "vocab_size": 64, "hidden_size": 24, "num_attention_heads": 4,
+           "num_key_value_heads": 2, "head_dim": 6, "num_hidden_layers": 1,
+           "intermediate_size": 16, "num_local_experts": 3,
+           "num_experts_per_tok": 2, "max_position_embeddings": 64,
+           "layer_types": ["full_attention"], "attention_bias": True,
+           "pad_token_id": 0, "bos_token_id": 1, "eos_token_id": 2}
+
+
+def gpt_oss():
+    folder = os.path.join(HERE, "gpt_oss")
+    os.makedirs(folder, exist_ok=True)
+    with open(os.path.join(folder, "config.json"), "w",
+              encoding="utf-8") as file:
+        json.dump(GPT_OSS, file, indent=1)
+        file.write("\n")
+    import_model("--model", folder, "--sequence-length", str(LENGTH))
+
+
 def main(names):
     kept = [file[:-5] for file in sorted(os.listdir(HERE))
             if file.endswith(".json")]
@@ -106,6 +125,7 @@ def main(names):
         return
     os.makedirs(os.path.join(HERE, "dropout"), exist_ok=True)
     with_dropout()
+    gpt_oss()
     for name, ending in ENDINGS.items():
         folder = os.path.join(HERE, name)
         import_model("--module", f"models:{name}", "--output", folder)

@@ -16,6 +16,7 @@
 #include "absl/strings/strip.h"
 #include "proto/support/status_macros.h"
 #include "worker/runtime/operations/aten_allowed.h"
+#include "worker/runtime/operations/grouped_product.h"
 
 namespace autotp::runtime {
 namespace {
@@ -218,7 +219,7 @@ absl::StatusOr<AtenCall> AtenCall::Bind(const v1::Node& node) {
     call.int32_input_ = 2;
   call.counts_in_floats_ = name == "histc.default";
   const v1::Attribute* const counts = Find(node, kTensors);
-  if (counts != nullptr && !counts->has_integers())
+  if (counts == nullptr || !counts->has_integers())
     return absl::InvalidArgumentError("'tensors' is no list of integers");
   int tensors = 0;
   int next_input = 0;
@@ -226,13 +227,9 @@ absl::StatusOr<AtenCall> AtenCall::Bind(const v1::Node& node) {
     const c10::TypePtr type = WithoutOptional(argument.type());
     const v1::Attribute* const attribute = Said(node, argument);
     if (HoldsTensors(*type)) {
-      int64_t count = attribute == nullptr ? 1 : 0;
-      if (counts != nullptr) {
-        if (tensors == counts->integers().values_size())
-          return Refused(argument, "is missing in 'tensors'");
-        count = counts->integers().values(tensors);
-      }
-      ++tensors;
+      if (tensors == counts->integers().values_size())
+        return Refused(argument, "is missing in 'tensors'");
+      const int64_t count = counts->integers().values(tensors++);
       if (count < 0 || count > node.inputs_size() - next_input)
         return Refused(argument, "asks for more inputs than the node has");
       AUTOTP_RETURN_IF_ERROR(call.BindTensor(
@@ -246,7 +243,7 @@ absl::StatusOr<AtenCall> AtenCall::Bind(const v1::Node& node) {
     call.arguments_.push_back(std::move(value));
   }
   if (next_input != node.inputs_size() ||
-      (counts != nullptr && tensors != counts->integers().values_size())) {
+      tensors != counts->integers().values_size()) {
     return absl::InvalidArgumentError(
         absl::StrCat("the operator takes ", tensors, " tensor arguments and ",
                      next_input, " inputs, the node has ", node.inputs_size()));
@@ -299,6 +296,9 @@ std::vector<at::Tensor> AtenCall::Run(
     absl::Span<const at::Tensor> inputs) const {
   std::vector<at::Tensor> narrowed;
   if (int32_input_ >= 0) {
+    const bool biased = inputs.size() > 3 && inputs[3].defined();
+    if (!biased && NeedsOwnGroupedProduct(inputs[0], inputs[1]))
+      return {GroupedProduct(inputs[0], inputs[1], inputs[2])};
     narrowed.assign(inputs.begin(), inputs.end());
     narrowed[int32_input_] = narrowed[int32_input_].to(at::kInt);
     inputs = narrowed;

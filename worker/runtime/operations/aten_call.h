@@ -5,7 +5,7 @@
 //
 // A node "aten.NAME.OVERLOAD" holds its tensors as inputs, in the order of the
 // schema and flattened; "tensors" says for each tensor argument how many
-// inputs it took (left out: one each). An absent optional tensor is an absent
+// inputs it took. An absent optional tensor is an absent
 // input. Every other argument that is not at its default is an attribute of
 // the argument's name: numbers and texts as they are, a type as "float32". A
 // number that stands for a tensor (x + 2 as add.Tensor) is such an attribute

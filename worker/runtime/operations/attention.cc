@@ -117,7 +117,8 @@ class Attention final : public Operation {
  private:
   kernel::AttentionShape ShapeOf(const at::Tensor& q, const at::Tensor& k,
                                  const at::Tensor& v) const {
-    return {.heads = q.size(1) / k.size(1),
+    // A rank may have no heads at all.
+    return {.heads = k.size(1) == 0 ? 0 : q.size(1) / k.size(1),
             .tokens = q.size(2),
             .keys = k.size(2),
             .width = q.size(3),

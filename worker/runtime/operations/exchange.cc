@@ -87,7 +87,8 @@ CutDim::CutDim(int64_t dim, int64_t size, std::vector<Ranges> ranks,
   }
 }
 
-absl::StatusOr<CutDim> CutDim::Of(const NodeInfo& info) {
+absl::StatusOr<CutDim> CutDim::Of(const NodeInfo& info,
+                                  const std::vector<int64_t>& part) {
   const Attributes attributes(info.node);
   AUTOTP_ASSIGN_OR_RETURN(const int64_t dim, attributes.Integer("dim"));
   AUTOTP_ASSIGN_OR_RETURN(const int64_t size, attributes.Integer("size"));
@@ -112,6 +113,12 @@ absl::StatusOr<CutDim> CutDim::Of(const NodeInfo& info) {
     return absl::InvalidArgumentError(
         absl::StrCat("attribute 'intervals' is for ", ranks.size(),
                      " ranks, the group has ", group_size));
+  }
+  const int rank = info.tensor_group == nullptr ? 0 : info.tensor_group->rank();
+  if (Length(ranks[rank]) != part[dim]) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        "attribute 'intervals' gives rank ", rank, " ", Length(ranks[rank]),
+        " positions, the program ", part[dim]));
   }
   return CutDim(dim, size, std::move(ranks), info.tensor_group);
 }

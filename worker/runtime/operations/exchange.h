@@ -38,8 +38,11 @@ absl::StatusOr<Ranges> ReadRanges(const std::vector<int64_t>& numbers,
 // A dimension that is cut over the ranks of a group.
 class CutDim {
  public:
-  // By the attributes dim, size and intervals (all ranks').
-  static absl::StatusOr<CutDim> Of(const NodeInfo& info);
+  // By the attributes dim, size and intervals (all ranks'); `part` is this
+  // rank's shape, cut. INVALID_ARGUMENT where they do not fit or are for
+  // another group.
+  static absl::StatusOr<CutDim> Of(const NodeInfo& info,
+                                   const std::vector<int64_t>& part);
 
   // All ranks' parts as one. Without a group: `part`.
   absl::StatusOr<at::Tensor> Gather(const at::Tensor& part) const;

@@ -6,6 +6,7 @@
 
 #include <utility>
 
+#include "absl/strings/str_cat.h"
 #include "proto/support/status_macros.h"
 #include "worker/kernel/cpu/routing.h"
 #include "worker/runtime/activation_math.h"
@@ -55,6 +56,7 @@ class Experts final : public Operation {
     x_ = context.Input(0);
     choice_weights_ = context.FloatInput(1).contiguous();
     const at::Tensor chosen = context.Input(2).contiguous();
+    AUTOTP_RETURN_IF_ERROR(CheckChoices(chosen));
     routing_ =
         kernel::SortByExpert(chosen.const_data_ptr<int64_t>(),
                              x_.numel() / width_, chosen.size(-1), count_);
@@ -131,6 +133,18 @@ class Experts final : public Operation {
   }
 
  private:
+  // They are a router's, or what the program computed.
+  absl::Status CheckChoices(const at::Tensor& chosen) const {
+    const int64_t* numbers = chosen.const_data_ptr<int64_t>();
+    for (int64_t i = 0; i < chosen.numel(); ++i) {
+      if (numbers[i] < 0 || numbers[i] >= count_) {
+        return absl::InvalidArgumentError(
+            absl::StrCat("expert ", numbers[i], " is chosen, of ", count_));
+      }
+    }
+    return absl::OkStatus();
+  }
+
   // An expert's rows of a sorted matrix.
   Matrix Of(const at::Tensor& rows, int expert) const {
     return {const_cast<float*>(rows.const_data_ptr<float>()) +

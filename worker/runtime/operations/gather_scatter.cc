@@ -96,14 +96,14 @@ class Take final : public Operation {
 }  // namespace
 
 OperationOr MakeAllGather(const NodeInfo& info) {
-  AUTOTP_ASSIGN_OR_RETURN(CutDim cut, CutDim::Of(info));
+  AUTOTP_ASSIGN_OR_RETURN(CutDim cut, CutDim::Of(info, InputShape(info, 0)));
   AUTOTP_ASSIGN_OR_RETURN(const bool summed,
                           Attributes(info.node).Flag("summed", false));
   return std::make_unique<AllGather>(std::move(cut), summed);
 }
 
 OperationOr MakeReduceScatter(const NodeInfo& info) {
-  AUTOTP_ASSIGN_OR_RETURN(CutDim cut, CutDim::Of(info));
+  AUTOTP_ASSIGN_OR_RETURN(CutDim cut, CutDim::Of(info, OutputShape(info, 0)));
   AUTOTP_ASSIGN_OR_RETURN(const int64_t rank,
                           Attributes(info.node).Integer("rank"));
   if (rank != cut.rank()) {

@@ -14,6 +14,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from autotp.importing import gradients
 from autotp.importing.errors import ImportFailure, calling_line, users_line
+from autotp.importing.functional import functional
 
 # The stand-in for the type that a job computes in; fp32 stays fp32.
 COMPUTE_DTYPE = torch.bfloat16
@@ -212,7 +213,7 @@ def capture(module, args, kwargs, initialization=None, stored_names=None,
                 gradients.noting_functions(functions, calling_line):
             program = torch.export.export(module, args, kwargs, strict=False)
         gradients.detach_regions(program.graph_module)
-        program = program.run_decompositions({})  # functional, nothing else
+        program = functional(program)
     except Exception as error:  # the export's own reason, whatever it is
         line = users_line(error)
         reason = str(error).strip().split("\n\n", maxsplit=1)[0]

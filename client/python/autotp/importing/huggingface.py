@@ -59,6 +59,9 @@ def make_model(config, trust_remote_code):
     text = config.get_text_config()
     if getattr(text, "attn_logit_softcapping", None):
         config._attn_implementation = "eager"
+    for part in (config, text):  # not every forward takes it as an argument
+        if getattr(part, "use_cache", False):
+            part.use_cache = False
 
     def make(dtype=COMPUTE_DTYPE):
         if hasattr(kind, "from_config"):

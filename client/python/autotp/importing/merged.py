@@ -72,13 +72,19 @@ def matrices(translator, node, count):
 def put_together(translator, node):
     """The id of a parameter that files hold in parts."""
     writer, shape = translator.writer, list(node.meta["val"].shape)
-    experts, rows, columns = shape
+    _, rows, columns = shape
     count = len(translator.captured.parts[translator.name_of(node)])
     runs = _stored_parts(translator, node, [rows // count, columns])
-    pieces = [run[e] for e in range(experts) for run in runs]
-    made = writer.call("aten.cat.default", pieces, [experts * rows, columns])
+    experts = [pieces[0] if count == 1 else _of_list(
+        writer, "aten.cat.default", pieces, [rows, columns])
+        for pieces in zip(*runs)]
+    return _of_list(writer, "aten.stack.default", experts, shape)
+
+
+def _of_list(writer, operation, pieces, shape):
+    made = writer.call(operation, list(pieces), shape)
     writer.nodes[-1]["attrs"]["tensors"] = [len(pieces)]
-    return writer.call("aten.reshape.default", [made], shape, shape=shape)
+    return made
 
 
 def _stored_parts(translator, node, shape):

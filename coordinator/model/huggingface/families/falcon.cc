@@ -2,7 +2,9 @@
 // (7B), groups (40B, 180B, Falcon 2), a head each (RW, with ALiBi). Attention
 // and MLP stand beside each other, with one norm or two, or one behind the
 // other. Dropout as in Transformers: of the attention with ALiBi only; of what
-// the attention adds, where the MLP is behind it, with attention_dropout.
+// the attention adds, where the MLP is behind it, with attention_dropout. The
+// ALiBi bias is added once, as by Transformers' sdpa, the default; its eager
+// attention adds it twice (5.24), with the mask and by itself.
 #include <cmath>
 #include <utility>
 

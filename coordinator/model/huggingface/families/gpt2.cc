@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "coordinator/model/huggingface/families/families.h"
+#include "coordinator/model/huggingface/families/gpt2_keys.h"
 #include "proto/support/status_macros.h"
 
 namespace autotp::model {
@@ -15,14 +16,7 @@ absl::StatusOr<FamilyProgram> BuildGpt2(ConfigReader& config,
                                         std::vector<v1::Diagnostic>* warnings) {
   const DecoderSizes sizes =
       ReadDecoderSizes(config, input,
-                       {.keys = {.hidden = "n_embd",
-                                 .intermediate = "n_inner",
-                                 .layers = "n_layer",
-                                 .heads = "n_head",
-                                 .key_value_heads = "",
-                                 .positions = "n_positions",
-                                 .norm_eps = "layer_norm_epsilon",
-                                 .activation = "activation_function"},
+                       {.keys = kGpt2Keys,
                         .vocabulary = 50257,
                         .hidden = 768,
                         .intermediate = 0,

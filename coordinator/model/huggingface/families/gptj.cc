@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "coordinator/model/huggingface/families/families.h"
+#include "coordinator/model/huggingface/families/gpt2_keys.h"
 #include "proto/support/status_macros.h"
 
 namespace autotp::model {
@@ -12,29 +13,21 @@ using program::ValueId;
 absl::StatusOr<FamilyProgram> BuildGptJ(ConfigReader& config,
                                         const InputShape& input,
                                         std::vector<v1::Diagnostic>* warnings) {
-  DecoderSizes sizes =
-      ReadDecoderSizes(config, input,
-                       {.keys = {.hidden = "n_embd",
-                                 .intermediate = "n_inner",
-                                 .layers = "n_layer",
-                                 .heads = "n_head",
-                                 .key_value_heads = "",
-                                 .positions = "n_positions",
-                                 .norm_eps = "layer_norm_epsilon",
-                                 .activation = "activation_function"},
-                        .vocabulary = 50400,
-                        .intermediate = 0,
-                        .layers = 28,
-                        .heads = 16,
-                        .norm = NormKind::kLayer,
-                        .norm_eps = 1e-5,
-                        .activation = "gelu_new",
-                        .pads = false,
-                        .has_rotary = false,
-                        .attention_dropout = {"attn_pdrop"},
-                        .residual_dropout = {"resid_pdrop"},
-                        .embedding_dropout = {"embd_pdrop"}},
-                       warnings);
+  DecoderSizes sizes = ReadDecoderSizes(config, input,
+                                        {.keys = kGpt2Keys,
+                                         .vocabulary = 50400,
+                                         .intermediate = 0,
+                                         .layers = 28,
+                                         .heads = 16,
+                                         .norm = NormKind::kLayer,
+                                         .norm_eps = 1e-5,
+                                         .activation = "gelu_new",
+                                         .pads = false,
+                                         .has_rotary = false,
+                                         .attention_dropout = {"attn_pdrop"},
+                                         .residual_dropout = {"resid_pdrop"},
+                                         .embedding_dropout = {"embd_pdrop"}},
+                                        warnings);
   sizes.rotary.width = config.Size("rotary_dim", 64);
   if (sizes.rotary.width > sizes.head_width || sizes.rotary.width % 2 != 0) {
     config.Fail("rotary_dim", "has to be even and at most a head's width");

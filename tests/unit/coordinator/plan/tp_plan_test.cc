@@ -182,6 +182,17 @@ TEST(TpPlanTest, EntriesOfAnOwnPlanThatMatchNothingAreReported) {
               Not(Contains("RULE_MATCHES_NOTHING")));
 }
 
+// An imported model brings its plan along, with both names of a tied weight.
+TEST(TpPlanTest, TheSecondNameOfATiedWeightIsNoFault) {
+  const Placed own =
+      PlaceAll(AtSize(2), TinyLlama(/*tied=*/true),
+               WithPlan({{"lm_head", "colwise_gather_output"},
+                         {"model.embed_tokens", "embedding_rowwise"},
+                         {"layers.*.mlp.up_proj", "colwise"}}));
+  EXPECT_THAT(own.Reasons(), Not(Contains("RULE_MATCHES_NOTHING")));
+  EXPECT_EQ(own.How("model.embed_tokens.weight"), "column");
+}
+
 TEST(TpPlanTest, FalseKeepsTheVocabularyWholeAgainstAPlan) {
   config::TensorParallelRequest request = AtSize(2);
   request.vocabulary_parallel = config::VocabularyParallel::kNever;

@@ -21,6 +21,7 @@ using ::testing::Contains;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
+using ::testing::Not;
 using ::testing::UnorderedElementsAre;
 
 // "name dim [local shape] [local shape]".
@@ -406,6 +407,16 @@ TEST_F(PlannerTest, DryRunNeedsNeitherDataNorSteps) {
   EXPECT_THAT(Reasons(result, v1::Diagnostic::SEVERITY_NOTE),
               Contains("DEFAULT_SEQUENCE_LENGTH"));
   EXPECT_EQ(result.planned.local_programs(0).values(0).shape(1), 64);
+}
+
+TEST_F(PlannerTest, AnInvalidConfigIsNotToldOfDefaults) {
+  v1::JobSpec spec = Spec(R"({"train_batch_size": "many"})");
+  spec.clear_data();
+  spec.clear_run();
+  const PlanResult result = MakePlan(spec, {.check_run_settings = false});
+  EXPECT_FALSE(result.valid);
+  EXPECT_THAT(Reasons(result, v1::Diagnostic::SEVERITY_NOTE),
+              Not(Contains("DEFAULT_SEQUENCE_LENGTH")));
 }
 
 TEST_F(PlannerTest, FewerKeyHeadsThanRanks) {

@@ -90,6 +90,32 @@ TEST_F(ExportTest, ConvertsToTheElementTypeAskedFor) {
   EXPECT_EQ((*(*file)->Find("norm.weight"))->element, "BF16");
 }
 
+// A number that fp16 lacks would be infinite in the model.
+TEST_F(ExportTest, RefusesNumbersBeyondFloat16ByName) {
+  spec_.set_dtype(v1::DATA_TYPE_FLOAT16);
+  ASSERT_TRUE(Export().ok());
+  const std::string part = folder_ / "step/rank-00000.safetensors";
+  std::string bytes = ReadFile(part);
+  const float small = ValueAt(kWeight, "embed.weight", 3);
+  const float large = -70000;
+  const size_t place = bytes.find(
+      std::string(reinterpret_cast<const char*>(&small), sizeof(small)));
+  ASSERT_NE(place, std::string::npos);
+  bytes.replace(place, sizeof(large), reinterpret_cast<const char*>(&large),
+                sizeof(large));
+  WriteFile(part, bytes);
+  spec_.set_config_json("{\"model_type\": \"mistral\"}");
+  const absl::Status refused = Export();
+  EXPECT_EQ(refused.code(), absl::StatusCode::kFailedPrecondition);
+  EXPECT_THAT(std::string(refused.message()),
+              HasSubstr("1 of embed.weight; export as bf16 or fp32"));
+  // The older model is still there.
+  EXPECT_EQ(ReadFile(folder_ / "model/config.json"),
+            "{\"model_type\": \"llama\"}");
+  spec_.set_dtype(v1::DATA_TYPE_BFLOAT16);
+  EXPECT_TRUE(Export().ok());
+}
+
 TEST_F(ExportTest, ReplacesAnOlderModelAndLeavesNothingBeside) {
   ASSERT_TRUE(Export().ok());
   WriteFile(folder_ / "model/stale.txt", "old");

@@ -13,6 +13,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "tests/support/temp_dir.h"
+#include "tests/unit/worker/data/bytes.h"
 #include "worker/data/dataset.h"
 
 namespace autotp::data {
@@ -21,12 +22,6 @@ namespace {
 using ::testing::AllOf;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
-
-template <typename T>
-std::string Bytes(const std::vector<T>& values) {
-  return std::string(reinterpret_cast<const char*>(values.data()),
-                     values.size() * sizeof(T));
-}
 
 template <typename T>
 std::vector<T> Numbers(const void* data, int64_t count) {

@@ -15,6 +15,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "tests/support/temp_dir.h"
+#include "tests/unit/worker/data/bytes.h"
 
 namespace autotp::data {
 namespace {
@@ -22,17 +23,6 @@ namespace {
 using ::testing::AllOf;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
-
-template <typename T>
-std::string Bytes(const std::vector<T>& values) {
-  return std::string(reinterpret_cast<const char*>(values.data()),
-                     values.size() * sizeof(T));
-}
-
-template <typename T>
-std::string Bytes(T value) {
-  return Bytes(std::vector<T>{value});
-}
 
 class DatasetTest : public ::testing::Test {
  protected:

@@ -15,6 +15,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "coordinator/config/read_config.h"
+#include "tests/support/plain_product.h"
 #include "tests/support/subprocess.h"
 #include "worker/optimizer/schedule.h"
 #include "worker/optimizer/update.h"
@@ -61,22 +62,6 @@ float Gradient(int step, int64_t i) {
                             static_cast<double>(1 + i % 3));
 }
 
-void Multiply(bool transpose_a, bool transpose_b, int64_t m, int64_t n,
-              int64_t k, float alpha, const float* a, int64_t lda,
-              const float* b, int64_t ldb, float beta, float* c, int64_t ldc) {
-  for (int64_t i = 0; i < m; ++i) {
-    for (int64_t j = 0; j < n; ++j) {
-      double sum = 0;
-      for (int64_t l = 0; l < k; ++l) {
-        sum +=
-            static_cast<double>(transpose_a ? a[l * lda + i] : a[i * lda + l]) *
-            static_cast<double>(transpose_b ? b[j * ldb + l] : b[l * ldb + j]);
-      }
-      c[i * ldc + j] = static_cast<float>(alpha * sum) + beta * c[i * ldc + j];
-    }
-  }
-}
-
 struct Case {
   std::string name;
   std::string section;  // of the DeepSpeed JSON
@@ -102,8 +87,8 @@ struct Trained {
       const int64_t columns = kCount / rows;
       UpdateMuonMomentum(*muon, kCount, gradients, states[0],
                          directions.data());
-      Orthogonalize(Multiply, muon->iterations, rows, columns,
-                    directions.data(), scratch);
+      Orthogonalize(autotp::testing::MultiplyPlainly, muon->iterations, rows,
+                    columns, directions.data(), scratch);
       UpdateMuonWeights(*muon, MuonStepSize(*muon, rows, columns), kCount,
                         directions.data(), weights.data());
     } else {

@@ -10,7 +10,7 @@
 #include <thread>
 #include <vector>
 
-#include "tests/support/no_keys.h"
+#include "tests/support/shared_group.h"
 #include "tests/unit/worker/runtime/operation_harness.h"
 #include "worker/collective/factory.h"
 #include "worker/runtime/parallel.h"
@@ -26,14 +26,7 @@ void OnRanks(int size,
   for (int rank = 0; rank < size; ++rank) {
     threads.emplace_back([&, rank] {
       runtime::SetThreads(1);
-      v1::ProcessGroup group;
-      group.set_key("tp/0");
-      for (int i = 0; i < size; ++i) group.add_ranks(i);
-      group.set_backend(v1::ProcessGroup::BACKEND_SHARED_MEMORY);
-      collective::GroupOptions options;
-      options.memory_descriptor = dup(*memory);
-      NoKeys keys;
-      auto made = collective::CreateCommunicator(group, rank, keys, options);
+      auto made = JoinSharedGroup("tp/0", size, rank, *memory);
       ASSERT_TRUE(made.ok()) << made.status();
       body(rank, made->get());
     });

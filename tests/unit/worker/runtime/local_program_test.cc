@@ -10,40 +10,15 @@
 #include <string>
 #include <vector>
 
+#include "tests/support/echo_group.h"
+#include "tests/support/program_maker.h"
+
 namespace autotp::runtime {
 namespace {
 
+using ::autotp::testing::ProgramMaker;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
-
-class ProgramMaker {
- public:
-  int Value(std::vector<int64_t> shape,
-            v1::Value::Kind kind = v1::Value::KIND_FLOAT) {
-    v1::Value& value = *program.add_values();
-    for (const int64_t size : shape) value.add_shape(size);
-    value.set_kind(kind);
-    return program.values_size() - 1;
-  }
-  int Parameter(const std::string& name, std::vector<int64_t> shape) {
-    v1::Parameter& parameter = *program.add_parameters();
-    parameter.set_name(name);
-    parameter.set_value(Value(std::move(shape)));
-    return parameter.value();
-  }
-  int Node(const std::string& operation, std::vector<int> inputs,
-           std::vector<int64_t> shape) {
-    v1::Node& node = *program.add_nodes();
-    node.set_operation(operation);
-    node.set_scope("model.part");
-    for (const int input : inputs) node.add_inputs(input);
-    const int output = Value(std::move(shape));
-    node.add_outputs(output);
-    return output;
-  }
-
-  v1::Program program;
-};
 
 // Weights and gradients as plain vectors.
 class Store final : public ParameterStore {
@@ -75,18 +50,15 @@ class Store final : public ParameterStore {
 // ids[1,2] -> rows of a tied table[2,2] -> logits against the same table.
 v1::Program TiedProgram() {
   ProgramMaker m;
-  const int ids = m.Value({1, 2}, v1::Value::KIND_INDEX);
-  const int labels = m.Value({1, 2}, v1::Value::KIND_INDEX);
-  m.program.add_inputs(ids);
-  m.program.add_inputs(labels);
+  const int ids = m.Input("input_ids", {1, 2});
+  const int labels = m.Input("labels", {1, 2});
   const int unused = m.Parameter("unused", {3});
   const int table = m.Parameter("table", {2, 2});
-  const int x = m.Node("embedding", {table, ids}, {1, 2, 2});
-  const int sum = m.Node("add", {x, x}, {1, 2, 2});
-  const int logits = m.Node("linear", {sum, table}, {1, 2, 2});
-  const int loss = m.Node("cross_entropy", {logits, labels}, {});
-  m.program.mutable_values(loss)->set_kind(v1::Value::KIND_FLOAT32);
-  m.program.set_loss(loss);
+  const int x = m.Node("embedding", {table, ids}, {{1, 2, 2}}).output();
+  const int sum = m.Node("add", {x, x}, {{1, 2, 2}}).output();
+  const int logits = m.Node("linear", {sum, table}, {{1, 2, 2}}).output();
+  const int loss = m.Node("cross_entropy", {logits, labels}, {{}}).output();
+  m.Loss(loss);
   EXPECT_EQ(unused, 2);
   return m.program;
 }
@@ -147,29 +119,23 @@ TEST(LocalProgram, AnEvaluationIsTheLossAloneAndLeavesTheNextRunAsItWas) {
 // reader: what a region has to make again.
 v1::Program DroppingProgram(int region, double rate = 0.5) {
   ProgramMaker m;
-  const int ids = m.Value({1, 2}, v1::Value::KIND_INDEX);
-  m.program.add_inputs(ids);
-  m.program.add_inputs(ids);
+  const int ids = m.Input("input_ids", {1, 2});
+  const int labels = m.Input("labels", {1, 2});
   const int table = m.Parameter("table", {2, 2});
-  const int x = m.Node("embedding", {table, ids}, {1, 2, 2});
-  const int y = m.Node("linear", {x, table}, {1, 2, 2});
-  const int z = m.Node("mul", {y, x}, {1, 2, 2});
-  const int dropped = m.Node("dropout", {z}, {1, 2, 2});
-  v1::Node& dropout = *m.program.mutable_nodes(3);
-  v1::Attribute& probability = *dropout.add_attributes();
-  probability.set_name("probability");
-  probability.set_number(rate);
-  v1::Attribute& stream = *dropout.add_attributes();
-  stream.set_name("stream");
-  stream.set_integer(0);
-  const int sum = m.Node("add", {dropped, y}, {1, 2, 2});
-  const int square = m.Node("mul", {sum, sum}, {1, 2, 2});
-  const int logits = m.Node("linear", {square, table}, {1, 2, 2});
+  const int x = m.Node("embedding", {table, ids}, {{1, 2, 2}}).output();
+  const int y = m.Node("linear", {x, table}, {{1, 2, 2}}).output();
+  const int z = m.Node("mul", {y, x}, {{1, 2, 2}}).output();
+  const int dropped = m.Node("dropout", {z}, {{1, 2, 2}})
+                          .Set("probability", rate)
+                          .Set("stream", 0)
+                          .output();
+  const int sum = m.Node("add", {dropped, y}, {{1, 2, 2}}).output();
+  const int square = m.Node("mul", {sum, sum}, {{1, 2, 2}}).output();
+  const int logits = m.Node("linear", {square, table}, {{1, 2, 2}}).output();
   for (int n = 1; n <= 5; ++n)
     m.program.mutable_nodes(n)->set_recompute_region(region);
-  const int loss = m.Node("cross_entropy", {logits, ids}, {});
-  m.program.mutable_values(loss)->set_kind(v1::Value::KIND_FLOAT32);
-  m.program.set_loss(loss);
+  const int loss = m.Node("cross_entropy", {logits, labels}, {{}}).output();
+  m.Loss(loss);
   return m.program;
 }
 
@@ -227,33 +193,98 @@ TEST(LocalProgram, WhatIsComputedAgainIsTheSameToTheBit) {
   }
 }
 
+std::string Refusal(const v1::Program& program) {
+  const auto compiled = LocalProgram::Compile(program, {});
+  EXPECT_EQ(compiled.status().code(), absl::StatusCode::kInvalidArgument);
+  return std::string(compiled.status().message());
+}
+
 TEST(LocalProgram, MalformedProgramsAreRefusedByNode) {
   v1::Program late = TiedProgram();
-  late.mutable_nodes(0)->set_inputs(0, late.nodes(2).outputs(0));
-  EXPECT_THAT(std::string(LocalProgram::Compile(late, {}).status().message()),
-              HasSubstr("node 0 (embedding in model.part) reads value"));
+  late.mutable_nodes(0)->set_inputs(1, late.nodes(2).outputs(0));
+  EXPECT_THAT(Refusal(late),
+              HasSubstr("node 0 (embedding in model.part): uses %"));
 
   v1::Program unknown = TiedProgram();
   unknown.mutable_nodes(1)->set_operation("teleport");
-  EXPECT_THAT(
-      std::string(LocalProgram::Compile(unknown, {}).status().message()),
-      HasSubstr("unknown operation 'teleport'"));
+  EXPECT_THAT(Refusal(unknown), HasSubstr("operation 'teleport' is unknown"));
 
   v1::Program lossless = TiedProgram();
   lossless.set_loss(-1);
-  EXPECT_EQ(LocalProgram::Compile(lossless, {}).status().code(),
-            absl::StatusCode::kInvalidArgument);
+  EXPECT_THAT(Refusal(lossless), HasSubstr("has no loss"));
+  lossless.set_loss(lossless.inputs(0));
+  EXPECT_THAT(Refusal(lossless), HasSubstr("the loss has shape [1,2]"));
+
+  // A linear whose weight does not fit its input.
+  v1::Program misfit = TiedProgram();
+  misfit.mutable_nodes(2)->set_inputs(1, misfit.parameters(0).value());
+  EXPECT_THAT(Refusal(misfit), HasSubstr("node 2 (linear in model.part): "
+                                         "weight has shape [3]"));
+
+  v1::Program huge = TiedProgram();
+  huge.mutable_values(0)->set_shape(0, int64_t{1} << 50);
+  EXPECT_THAT(Refusal(huge), HasSubstr("value %0: has shape"));
+}
+
+// x[2,4] of a rank that has one head less than it should, and the like: what
+// only the worker can know of a collective.
+TEST(LocalProgram, ACutOfAnotherGroupIsRefused) {
+  ProgramMaker m;
+  const int x = m.Parameter("x", {2, 3});
+  const int y = m.Node("all_gather", {x}, {{2, 3}})
+                    .Set("dim", 1)
+                    .Set("size", 3)
+                    .Set("intervals", autotp::testing::Shape{1, 0, 3})
+                    .output();
+  m.Loss(m.Node("aten.sum.default", {y}, {{}}).output());
+  ASSERT_TRUE(LocalProgram::Compile(m.program, {}).ok());
+  autotp::testing::EchoGroup pair(0, 2);
+  const auto compiled =
+      LocalProgram::Compile(m.program, {.tensor_group = &pair});
+  EXPECT_THAT(std::string(compiled.status().message()),
+              HasSubstr("is for 1 ranks, the group has 2"));
+  autotp::testing::NodeMaker(*m.program.mutable_nodes(0))
+      .Set("intervals", autotp::testing::Shape{1, 0, 1, 1, 0, 3});
+  EXPECT_THAT(
+      std::string(LocalProgram::Compile(m.program, {.tensor_group = &pair})
+                      .status()
+                      .message()),
+      HasSubstr("gives rank 0 1 positions, the program 3"));
+}
+
+// What no check of shapes can know: an expert that nobody has.
+TEST(LocalProgram, AnExpertThatIsNotThereIsAnError) {
+  ProgramMaker m;
+  const int x = m.Parameter("x", {2, 4});
+  const int weights = m.Parameter("weights", {2, 1}, /*frozen=*/true);
+  const int chosen = m.Input("chosen", {2, 1});
+  const int gate = m.Parameter("gate", {3, 4});
+  const int up = m.Parameter("up", {3, 4});
+  const int down = m.Parameter("down", {4, 3});
+  const int y =
+      m.Node("experts", {x, weights, chosen, gate, up, down}, {{2, 4}})
+          .Set("kind", "silu")
+          .Set("count", 1)
+          .output();
+  m.Loss(m.Node("aten.sum.default", {y}, {{}}).output());
+  const auto compiled = LocalProgram::Compile(m.program, {});
+  ASSERT_TRUE(compiled.ok()) << compiled.status();
+  const std::vector<float> numbers(12, 0.5f);
+  Store store({{1, 2, 3, 4, 5, 6, 7, 8}, {1, 1}, numbers, numbers, numbers});
+  int64_t experts[] = {0, 0};
+  const void* inputs[] = {experts};
+  ASSERT_TRUE((*compiled)->Run(inputs, {}, store).ok());
+  experts[1] = 1;
+  EXPECT_THAT(
+      std::string((*compiled)->Run(inputs, {}, store).status().message()),
+      HasSubstr("expert 1 is chosen, of 1"));
 }
 
 TEST(LocalProgram, AFaultOfTheTensorLibraryIsAStatus) {
-  v1::Program program = TiedProgram();
-  // A linear whose weight does not fit its input.
-  program.mutable_nodes(2)->set_inputs(0, program.nodes(0).outputs(0));
-  program.mutable_nodes(2)->set_inputs(1, program.parameters(0).value());
-  const auto compiled = LocalProgram::Compile(program, {});
+  const auto compiled = LocalProgram::Compile(TiedProgram(), {});
   ASSERT_TRUE(compiled.ok());
   Store store({{0, 0, 0}, {1, 2, 3, 4}});
-  const int64_t ids[] = {1, 0};
+  const int64_t ids[] = {1, 7};  // the table has two rows
   const void* inputs[] = {ids, ids};
   EXPECT_EQ((*compiled)->Run(inputs, {}, store).status().code(),
             absl::StatusCode::kInternal);

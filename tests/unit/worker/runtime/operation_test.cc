@@ -153,6 +153,16 @@ INSTANTIATE_TEST_SUITE_P(
                       AttentionCase{4, 2, 70, 0, 8, false, 70, true},
                       AttentionCase{4, 2, 9, 3, 8, true, 9, true}));
 
+// As on a rank that got none of a few heads.
+TEST_F(OperationTest, AttentionWithoutHeads) {
+  const at::Tensor none = at::zeros({2, 0, 5, 8});
+  const Outcome got = RunOperation(OneNode("attention").Set("scale", 0.3),
+                                   {none, none, none}, none, {2, 0, 5, 8});
+  ASSERT_TRUE(got.status.ok()) << got.status;
+  EXPECT_EQ(got.output.sizes().vec(), (std::vector<int64_t>{2, 0, 5, 8}));
+  EXPECT_EQ(got.gradients[1].sizes().vec(), got.output.sizes().vec());
+}
+
 class ActivationTest : public ::testing::TestWithParam<std::string> {
  protected:
   static at::Tensor Apply(const std::string& kind, const at::Tensor& x) {

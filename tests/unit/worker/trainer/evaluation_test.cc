@@ -12,6 +12,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "nlohmann/json.hpp"
+#include "tests/support/subprocess.h"
 #include "tests/support/temp_dir.h"
 #include "tests/support/trace.h"
 #include "tests/unit/worker/trainer/rank_threads.h"
@@ -103,6 +104,68 @@ TEST(Evaluation, IsTheMeanLossOfTheTokensThatCount) {
       EXPECT_NEAR(got.loss(), want.loss, 5e-6 * want.loss);
       EXPECT_EQ(static_cast<double>(got.tokens()), want.tokens);
     }
+  }
+}
+
+// Rows of columns have no label that says that a row does not count.
+class ColumnsEvaluation : public ::testing::Test {
+ protected:
+  ColumnsEvaluation() {
+    std::ifstream file(SourcePath(kFolder + "/data.jsonl"));
+    for (std::string line; std::getline(file, line);) rows_.push_back(line);
+  }
+
+  // The evaluation of these rows, before any step counts.
+  v1::EvaluationResult Evaluate(const std::vector<int>& rows,
+                                const Layout& layout) {
+    const TempDir folder;
+    const std::string data = folder / "held_out.jsonl";
+    std::ofstream file(data);
+    for (const int row : rows) file << rows_.at(row) << "\n";
+    file.close();
+    v1::JobSpec spec;
+    spec.set_config_json(absl::StrCat(
+        R"({"train_micro_batch_size_per_gpu": 4, "optimizer":)"
+        R"( {"type": "AdamW", "params": {"lr": 0}}, "tensor_parallel":)"
+        R"( {"autotp_size": )",
+        layout.tensor_parallel, "}}"));
+    spec.mutable_model()->set_path(SourcePath(kFolder));
+    spec.mutable_model()->set_initialization(
+        v1::ModelSource::INITIALIZATION_PRETRAINED);
+    spec.mutable_data()->set_path(SourcePath(kFolder + "/data.jsonl"));
+    spec.mutable_run()->set_max_steps(1);
+    spec.mutable_run()->set_sequence_length(8);
+    spec.mutable_run()->set_output_path(folder / "out");
+    spec.mutable_run()->mutable_evaluation()->mutable_data()->set_path(data);
+    spec.set_world_size(layout.tensor_parallel * layout.data_parallel);
+    std::vector<v1::TrainerTask> tasks = Plan(spec);
+    Freeze(tasks);
+    const WorldResult result = RunWorld(tasks, {folder / "checkpoints", {}});
+    EXPECT_TRUE(result.FirstError().ok()) << result.FirstError();
+    if (result.steps.empty()) return {};
+    EXPECT_TRUE(result.steps[0].has_evaluation());
+    return result.steps[0].evaluation();
+  }
+
+  const std::string kFolder = "tests/golden/imported/classifier";
+  std::vector<std::string> rows_;
+};
+
+TEST_F(ColumnsEvaluation, CountsTheRowsOfAMicroBatchThatIsNotFull) {
+  const std::vector<int> rows = {3, 1, 4, 5, 9, 2};  // a micro-batch and a half
+  double want = 0;
+  for (const int row : rows) {
+    const v1::EvaluationResult alone =
+        Evaluate({row, row, row, row}, {.micro_batch = 4});
+    want += alone.loss() / static_cast<double>(rows.size());
+  }
+  ASSERT_GT(want, 0);
+  for (const Layout& layout :
+       {Layout{}, Layout{.tensor_parallel = 2}, Layout{.data_parallel = 2}}) {
+    SCOPED_TRACE(layout.Describe());
+    const v1::EvaluationResult got = Evaluate(rows, layout);
+    EXPECT_NEAR(got.loss(), want, 1e-5 * want);
+    EXPECT_EQ(got.tokens(), 6);
   }
 }
 

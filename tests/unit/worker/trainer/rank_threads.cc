@@ -13,6 +13,7 @@
 #include "absl/synchronization/mutex.h"
 #include "coordinator/planner/planner.h"
 #include "proto/support/status_macros.h"
+#include "tests/support/no_keys.h"
 #include "worker/checkpoint/manifest.h"
 
 namespace autotp::testing {
@@ -111,17 +112,6 @@ class Site {
   std::map<std::string, std::map<int, v1::Part>> parts_ ABSL_GUARDED_BY(mutex_);
   std::vector<std::string> committed_ ABSL_GUARDED_BY(mutex_);
   std::vector<v1::StepMetrics> steps_ ABSL_GUARDED_BY(mutex_);
-};
-
-class NoKeys final : public collective::KeyStore {
- public:
-  absl::Status Set(const std::string&, const std::string&) override {
-    return absl::OkStatus();
-  }
-  absl::StatusOr<std::string> Get(const std::string& key,
-                                  absl::Duration) override {
-    return absl::DeadlineExceededError(key);
-  }
 };
 
 class FakeHost final : public trainer::TrainerHost {

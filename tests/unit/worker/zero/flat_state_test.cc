@@ -13,6 +13,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "tests/support/shared_group.h"
 #include "worker/collective/factory.h"
 #include "worker/zero/rounding.h"
 
@@ -28,29 +29,11 @@ constexpr int kPartial = 4;  // the last one's gradient is partial
 constexpr int kMicroSteps = 2;
 constexpr int kSteps = 3;
 
-class NoKeys final : public collective::KeyStore {
- public:
-  absl::Status Set(const std::string&, const std::string&) override {
-    return absl::OkStatus();
-  }
-  absl::StatusOr<std::string> Get(const std::string& key,
-                                  absl::Duration) override {
-    return absl::DeadlineExceededError(key);
-  }
-};
-
 std::unique_ptr<collective::Communicator> Join(const std::string& key, int size,
                                                int rank, int descriptor) {
-  v1::ProcessGroup group;
-  group.set_key(key);
-  for (int i = 0; i < size; ++i) group.add_ranks(i);
-  group.set_backend(v1::ProcessGroup::BACKEND_SHARED_MEMORY);
-  collective::GroupOptions options;
-  options.memory_descriptor = dup(descriptor);
-  NoKeys keys;
-  auto made = collective::CreateCommunicator(group, rank, keys, options);
+  auto made = testing::JoinSharedGroup(key, size, rank, descriptor);
   EXPECT_TRUE(made.ok()) << made.status();
-  return *std::move(made);
+  return made.ok() ? *std::move(made) : nullptr;
 }
 
 // A gradient of one micro-step: any function of its place will do.

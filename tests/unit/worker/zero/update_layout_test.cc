@@ -16,6 +16,8 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "tests/support/plain_product.h"
+#include "tests/support/shared_group.h"
 #include "worker/collective/factory.h"
 #include "worker/zero/flat_state.h"
 #include "worker/zero/rounding.h"
@@ -48,45 +50,11 @@ const std::vector<Parameter>& Parameters() {
   return *parameters;
 }
 
-class NoKeys final : public collective::KeyStore {
- public:
-  absl::Status Set(const std::string&, const std::string&) override {
-    return absl::OkStatus();
-  }
-  absl::StatusOr<std::string> Get(const std::string& key,
-                                  absl::Duration) override {
-    return absl::DeadlineExceededError(key);
-  }
-};
-
 std::unique_ptr<Communicator> Join(const std::string& key, int size, int rank,
                                    int descriptor) {
-  v1::ProcessGroup group;
-  group.set_key(key);
-  for (int i = 0; i < size; ++i) group.add_ranks(i);
-  group.set_backend(v1::ProcessGroup::BACKEND_SHARED_MEMORY);
-  collective::GroupOptions options;
-  options.memory_descriptor = dup(descriptor);
-  NoKeys keys;
-  auto made = collective::CreateCommunicator(group, rank, keys, options);
+  auto made = testing::JoinSharedGroup(key, size, rank, descriptor);
   EXPECT_TRUE(made.ok()) << made.status();
   return made.ok() ? *std::move(made) : nullptr;
-}
-
-void Multiply(bool transpose_a, bool transpose_b, int64_t m, int64_t n,
-              int64_t k, float alpha, const float* a, int64_t lda,
-              const float* b, int64_t ldb, float beta, float* c, int64_t ldc) {
-  for (int64_t i = 0; i < m; ++i) {
-    for (int64_t j = 0; j < n; ++j) {
-      double sum = 0;
-      for (int64_t l = 0; l < k; ++l) {
-        sum +=
-            static_cast<double>(transpose_a ? a[l * lda + i] : a[i * lda + l]) *
-            static_cast<double>(transpose_b ? b[j * ldb + l] : b[l * ldb + j]);
-      }
-      c[i * ldc + j] = static_cast<float>(alpha * sum) + beta * c[i * ldc + j];
-    }
-  }
 }
 
 // Sixteenths: halves and sums of them are exact in fp32.
@@ -169,7 +137,7 @@ Weights RunRank(const Case& c, const World& world, int tensor_rank,
   options.state_type = c.states;
   options.data_group = data;
   options.tensor_group = tensor;
-  options.matrix_product = Multiply;
+  options.matrix_product = testing::MultiplyPlainly;
   const v1::TrainingConfig config = Config(c);
   options.optimizer = config.optimizer();
   options.seed = 7;
