@@ -150,9 +150,9 @@ class Reader {
     if (const auto origin = root_.find("origin");
         origin != root_.end() && origin->is_object()) {
       AUTOTP_ASSIGN_OR_RETURN(const std::string name,
-                              Text(*origin, "class", "/origin"));
+                              in_.Text(*origin, "class", "/origin"));
       AUTOTP_ASSIGN_OR_RETURN(const std::string torch,
-                              Text(*origin, "torch", "/origin"));
+                              in_.Text(*origin, "torch", "/origin"));
       file_.origin = absl::StrCat(name, ", torch ", torch);
     }
     const auto plan = root_.find("tp_plan");
