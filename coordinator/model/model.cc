@@ -110,6 +110,21 @@ absl::Status MatchTheRest(const std::string& folder,
   return absl::OkStatus();
 }
 
+// What is trained is not what config.json alone says.
+v1::Diagnostic ImportNote(const std::string& folder,
+                          const ProgramFile& program) {
+  v1::Diagnostic note = ToWarning(
+      {.reason = "MODEL_IMPORTED",
+       .file = (fs::path(folder) / std::string(kProgramFile)).string(),
+       .message =
+           absl::StrCat("is what is trained",
+                        program.origin.empty() ? "" : ": ", program.origin),
+       .suggestion = "take the file away to train the model that config.json "
+                     "names, where its family is known"});
+  note.set_severity(v1::Diagnostic::SEVERITY_NOTE);
+  return note;
+}
+
 absl::StatusOr<LoadedModel> LoadFromImport(const ModelRequest& request,
                                            const std::string& folder,
                                            ConfigReader& config) {
@@ -117,6 +132,7 @@ absl::StatusOr<LoadedModel> LoadFromImport(const ModelRequest& request,
       ProgramFile file,
       LoadImported(folder, {request.micro_batch, request.sequence_length}));
   LoadedModel loaded;
+  loaded.warnings.push_back(ImportNote(folder, file));
   loaded.program = std::move(file.program);
   loaded.model_type = std::move(file.model_type);
   loaded.base_model_prefix = std::move(file.base_model_prefix);

@@ -36,6 +36,17 @@ def masked_language_model():
             "labels": torch.where(masked & ~padding, whole, -100)}
 
 
+def image_classifier():
+    """Stripes of four directions, with noise."""
+    labels = torch.randint(0, 4, (ROWS,))
+    y, x = torch.meshgrid(torch.arange(12.0), torch.arange(12.0),
+                          indexing="ij")
+    directions = torch.stack([x, y, x + y, x - y])[labels]
+    pixels = (0.5 + 0.5 * torch.sin(1.5 * directions))[:, None]
+    return {"pixel_values": 0.8 * pixels
+            + 0.2 * torch.rand(ROWS, 1, 12, 12), "labels": labels}
+
+
 def main():
     example, path = sys.argv[1:]
     torch.manual_seed(0)

@@ -1,8 +1,8 @@
 """Modules of one's own, each with a loss, as `autotp import` takes them.
 
 A factory returns the module and example inputs. Their names are the columns of
-the data, their first dimension is the micro-batch, and what forward returns
-(first) is the loss.
+the data, their first dimension is a micro-batch (of any size, where the module
+allows it), and what forward returns (first) is the loss.
 """
 import torch
 from torch import nn
@@ -118,3 +118,31 @@ def masked_language_model():
     return MaskedLanguageModel(), {
         "input_ids": ids, "attention_mask": ids, "token_type_ids": ids * 0,
         "labels": ids}
+
+
+class ImageClassifier(nn.Module):
+    """A small net of convolutions; a part of the layers is left out of each
+    sample's way where `drop_path` says so."""
+
+    def __init__(self, channels=1, width=16, classes=4, drop_path=0.0):
+        super().__init__()
+        self.stem = nn.Conv2d(channels, width, 3, stride=2, padding=1)
+        self.norm = nn.GroupNorm(4, width)
+        self.up_proj = nn.Conv2d(width, 4 * width, 1)
+        self.down_proj = nn.Conv2d(4 * width, width, 1)
+        self.classify = nn.Linear(width, classes)
+        self.drop_path = drop_path
+
+    def forward(self, pixel_values, labels):
+        x = F.gelu(self.stem(pixel_values))
+        y = self.down_proj(F.gelu(self.up_proj(self.norm(x))))
+        if self.training and self.drop_path > 0:
+            keep = 1 - self.drop_path
+            y = y / keep * torch.rand(len(y), 1, 1, 1).add(keep).floor()
+        return F.cross_entropy(self.classify((x + y).mean((2, 3))), labels)
+
+
+def image_classifier():
+    return ImageClassifier(), {
+        "pixel_values": torch.rand(MICRO_BATCH, 1, 12, 12),
+        "labels": torch.zeros(MICRO_BATCH, dtype=torch.long)}

@@ -56,7 +56,8 @@ INSTANTIATE_TEST_SUITE_P(
     Deploy, ExamplesTest,
     ::testing::Values(Example{"linear_stack", "data.safetensors"},
                       Example{"classifier", "data.jsonl"},
-                      Example{"masked_language_model", "data.jsonl"}),
+                      Example{"masked_language_model", "data.jsonl"},
+                      Example{"image_classifier", "data.safetensors"}),
     [](const auto& test) { return std::string(test.param.name); });
 
 TEST(ExampleDataTest, DataWithoutAColumnAreRefusedByName) {

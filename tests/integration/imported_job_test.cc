@@ -38,6 +38,8 @@ TEST(ImportedJobTest, GivesTheBytesOfTheNativeModel) {
   imported.output = folder / "out";
   const ExitStatus status = MustRun(imported.Arguments());
   ASSERT_EQ(status.code, 0) << status.errors;
+  EXPECT_THAT(status.errors + status.output,
+              HasSubstr("is what is trained: LlamaForCausalLM"));
   EXPECT_EQ(imported.Metrics(), native.Metrics());
   EXPECT_EQ(Weights(imported.output + "/model"),
             Weights(native.output + "/model"));

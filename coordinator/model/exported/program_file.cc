@@ -147,6 +147,14 @@ class Reader {
     AUTOTP_RETURN_IF_ERROR(Count("attention_heads", &file_.attention_heads));
     AUTOTP_RETURN_IF_ERROR(Count("key_value_heads", &file_.key_value_heads));
     AUTOTP_RETURN_IF_ERROR(Count("head_width", &file_.head_width));
+    if (const auto origin = root_.find("origin");
+        origin != root_.end() && origin->is_object()) {
+      AUTOTP_ASSIGN_OR_RETURN(const std::string name,
+                              in_.Text(*origin, "class", "/origin"));
+      AUTOTP_ASSIGN_OR_RETURN(const std::string torch,
+                              in_.Text(*origin, "torch", "/origin"));
+      file_.origin = absl::StrCat(name, ", torch ", torch);
+    }
     const auto plan = root_.find("tp_plan");
     if (plan == root_.end()) return absl::OkStatus();
     if (!plan->is_object()) return in_.Wrong("/tp_plan", "has to be an object");

@@ -34,6 +34,7 @@ struct ProgramFile {
   // Parameters (indices) whose values lie in the file of constants.
   std::vector<size_t> stored;
 
+  std::string origin;  // "LlamaForCausalLM, torch 2.11.0"; may be empty
   std::string model_type;
   std::string base_model_prefix;
   int64_t vocabulary_size = 0;

@@ -21,7 +21,7 @@ import models
 HERE = os.path.dirname(os.path.abspath(__file__))
 EXAMPLES = os.path.join(HERE, "../../../deploy/examples")
 ENDINGS = {"linear_stack": "safetensors", "classifier": "jsonl",
-           "masked_language_model": "jsonl"}
+           "masked_language_model": "jsonl", "image_classifier": "safetensors"}
 STEPS = 8
 CLIPPING = 1.0  # DeepSpeed's default
 MODELS = os.path.join(HERE, "../models")

@@ -1,6 +1,5 @@
 """The folder that an import leaves: the program file, its constants, and what
 lay beside the model. Files appear whole or not at all."""
-import hashlib
 import os
 import shutil
 from dataclasses import dataclass
@@ -51,11 +50,8 @@ def write_program(imported):
             for name, tensor in imported.constants.items()}))
     elif os.path.exists(path):
         os.remove(path)
-    text = to_json(imported.document)
-    whole = dict(imported.document,
-                 digest=hashlib.sha256(text.encode()).hexdigest())
-    write_atomically(os.path.join(imported.folder, PROGRAM_FILE),
-                     to_json(whole).encode())
+    text = to_json(imported.document).encode()
+    write_atomically(os.path.join(imported.folder, PROGRAM_FILE), text)
     return len(text)
 
 
