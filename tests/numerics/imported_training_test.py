@@ -188,6 +188,14 @@ class ImportedTraining(unittest.TestCase):
                 (r".*custom\.weight$", "column", {}),
                 (r".*lm_head\.weight$", "column", {})])
 
+    def test_joins_by_any_name(self):
+        numbers = torch.Generator().manual_seed(1)
+        self.check_module("joins", {
+            name: torch.randn((BATCH * STEPS, 16), generator=numbers)
+            for name in ("x", "target")}, [
+                (r".*parts\.\d\.weight$", "column", {}),
+                (r".*down\.weight$", "row", {})])
+
 
 if __name__ == "__main__":
     unittest.main(verbosity=2)

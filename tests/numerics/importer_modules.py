@@ -265,3 +265,23 @@ class Toys(nn.Module):
 
 def toys():
     return Toys(), {"x": torch.randn(2, 16), "target": torch.arange(2)}
+
+
+class Joins(nn.Module):
+    """Every name that torch has for putting tensors beside each other."""
+
+    def __init__(self, width=16):
+        super().__init__()
+        self.parts = nn.ModuleList(nn.Linear(width, width) for _ in range(3))
+        self.down = nn.Linear(6 * width, width)
+
+    def forward(self, x, target):
+        first, second, third = (torch.tanh(part(x)) for part in self.parts)
+        y = torch.cat([torch.concatenate([first, second], -1),
+                       torch.concat([second, third], dim=-1)], -1)
+        y = torch.cat([y, torch.hstack([third, first])], 1)
+        return nn.functional.mse_loss(self.down(y), target)
+
+
+def joins():
+    return Joins(), {"x": torch.randn(2, 16), "target": torch.randn(2, 16)}

@@ -44,8 +44,8 @@ size_t NeededInputs(const Node& node) {
   for (const auto& [name, count] : kNeeded)
     if (node.aten == name) return count;
   for (absl::string_view all :
-       {"aten.cat.default", "aten.concat.default", "aten.stack.default",
-        "aten.broadcast_tensors.default"})
+       {"aten.cat.default", "aten.concat.default", "aten.concatenate.default",
+        "aten.stack.default", "aten.broadcast_tensors.default"})
     if (node.aten == all) return node.inputs.size();
   return 1;
 }

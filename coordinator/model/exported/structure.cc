@@ -264,7 +264,8 @@ std::vector<ValueId> RaiseStructure(Rewriter& to, const Raised& node) {
                      "aten.chunk.default", "aten.split.sizes"}))
     return Pieces(to, node, /*drops_dim=*/false);
   if (name == "aten.unbind.int") return Pieces(to, node, /*drops_dim=*/true);
-  if (IsOneOf(name, {"aten.cat.default", "aten.concat.default"}))
+  if (IsOneOf(name, {"aten.cat.default", "aten.concat.default",
+                     "aten.concatenate.default"}))
     return {Concat(to, node)};
   if (name == "aten.stack.default") return {Stack(to, node)};
   if (name == "aten.slice_scatter.default") return {SliceScatter(to, node)};

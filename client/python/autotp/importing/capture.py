@@ -2,7 +2,7 @@
 
 Parameters live on the meta device and so does everything that is traced; the
 buffers that a module computes for itself keep their values aside, since masks
-and rotary tables are recognised by value (constants.py).
+and rotary tables are recognised by value (recognise.py).
 """
 import contextlib
 import warnings

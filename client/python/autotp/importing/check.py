@@ -45,11 +45,6 @@ def _call(node, values):
             args[argument.name] = tensors if "List" in kind else tensors[0]
         elif argument.name in attributes:
             args[argument.name] = _attribute(attributes[argument.name], kind)
-    if node["op"] == "aten.histc.default" and not args["self"].is_floating_point():
-        args["self"] = args["self"].float()  # the CPU has it for no integers
-        return operator(**args).long()
-    if node["op"] == "aten._grouped_mm.default":
-        args["offs"] = args["offs"].int()  # a file has one kind of integers
     return operator(**args)
 
 
@@ -85,7 +80,7 @@ def _histogram(node, values):
 
 
 def _grouped_product(node, values):
-    offsets = node["in"][2]
+    offsets = node["in"][2]  # a file has one kind of integers
     return _call(node, {**values, offsets: values[offsets].int()})
 
 
