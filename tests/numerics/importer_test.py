@@ -101,6 +101,16 @@ class Models(unittest.TestCase):
             hidden_act="quick_gelu"), "MixtralForCausalLM")
 
 
+    def test_a_class_that_refuses_its_config(self):
+        with tempfile.TemporaryDirectory() as folder:
+            transformers.SqueezeBertConfig(
+                **TINY, embedding_size=16,
+                architectures=["SqueezeBertForMaskedLM"]).save_pretrained(folder)
+            code, said = run("--model", folder)
+        self.assertEqual(code, 2, said)
+        self.assertIn("SqueezeBertForMaskedLM cannot be made", said)
+
+
 class StoredParts(unittest.TestCase):
     def check(self, model):
         """Parts have the names and numbers that Transformers saves."""

@@ -73,7 +73,7 @@ def make_model(config, trust_remote_code):
         model, filled = build(make)
         # Constants must not be rounded to the stand-in for the compute type.
         keep_constants(model, build(lambda: make(torch.float32))[0])
-    except (ImportError, ValueError, AttributeError, TypeError) as error:
+    except Exception as error:  # whatever the class says of its config
         raise ImportFailure(f"{kind.__name__} cannot be made: {error}"
                             ) from error
     experts.use_in(model)
